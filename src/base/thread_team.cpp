@@ -1,0 +1,126 @@
+// Fork-join over a generation counter; a worker that finds no work spins about 50 us, then sleeps on a futex.
+#include "base/thread_team.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <chrono>
+#include <thread>
+
+namespace mainspring {
+
+namespace {
+
+inline void pause_cpu() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+void pin_to_allowed_cpu(int index) noexcept {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  int seen = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed) || seen++ != index) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    return;
+  }
+}
+
+}  // namespace
+
+struct ThreadTeam::Shared {
+  // Each hot word has its own cache line: the generation is written by the caller, the counters by everybody.
+  alignas(64) std::atomic<uint32_t> generation{0};
+  alignas(64) std::atomic<int64_t> next{0};
+  alignas(64) std::atomic<int> running{0};
+  alignas(64) std::atomic<bool> stop{false};
+  int64_t n_tasks = 0;
+  const FunctionRef<void(int64_t, int)>* fn = nullptr;
+  std::vector<std::thread> threads;
+
+  void drain(int member) noexcept {
+    for (;;) {
+      const int64_t task = next.fetch_add(1, std::memory_order_relaxed);
+      if (task >= n_tasks) return;
+      (*fn)(task, member);
+    }
+  }
+};
+
+ThreadTeam::ThreadTeam(int n_threads, bool pin) : n_threads_(n_threads < 1 ? 1 : n_threads), shared_(new Shared) {
+  if (pin) pin_to_allowed_cpu(0);
+  for (int i = 1; i < n_threads_; ++i)
+    shared_->threads.emplace_back([this, i, pin] {
+      if (pin) pin_to_allowed_cpu(i);
+      worker(i);
+    });
+}
+
+ThreadTeam::~ThreadTeam() {
+  shared_->stop.store(true);
+  shared_->generation.fetch_add(1);
+  shared_->generation.notify_all();
+  for (auto& t : shared_->threads) t.join();
+}
+
+void ThreadTeam::worker(int member) noexcept {
+  Shared& s = *shared_;
+  uint32_t seen = 0;
+  for (;;) {
+    // The clock is read only every 64 turns: reading it costs as much as the rest of the turn.
+    auto deadline = std::chrono::steady_clock::time_point{};
+    int turn = 0;
+    uint32_t now;
+    while ((now = s.generation.load(std::memory_order_acquire)) == seen) {
+      pause_cpu();
+      if (++turn % 64 != 0) continue;
+      const auto t = std::chrono::steady_clock::now();
+      if (deadline == std::chrono::steady_clock::time_point{}) deadline = t + kSpin;
+      else if (t > deadline) s.generation.wait(seen, std::memory_order_acquire);
+    }
+    seen = now;
+    if (s.stop.load(std::memory_order_acquire)) return;
+    s.drain(member);
+    s.running.fetch_sub(1, std::memory_order_acq_rel);
+  }
+}
+
+void ThreadTeam::parallel_for_member(int64_t n_tasks, FunctionRef<void(int64_t, int)> fn) noexcept {
+  if (n_tasks <= 0) return;
+  Shared& s = *shared_;
+  if (n_threads_ == 1 || n_tasks == 1) {
+    for (int64_t t = 0; t < n_tasks; ++t) fn(t, 0);
+    return;
+  }
+  s.n_tasks = n_tasks;
+  s.fn = &fn;
+  s.next.store(0, std::memory_order_relaxed);
+  s.running.store(n_threads_ - 1, std::memory_order_relaxed);
+  s.generation.fetch_add(1, std::memory_order_release);
+  s.generation.notify_all();
+  s.drain(0);
+  // Joining needs every worker to have seen this generation, or it could run the next one's tasks twice.
+  int turn = 0;
+  while (s.running.load(std::memory_order_acquire) != 0) {
+    pause_cpu();
+    if (++turn > 20000) {  // a worker has lost its CPU: let it have this one
+      std::this_thread::yield();
+      turn = 0;
+    }
+  }
+}
+
+void ThreadTeam::parallel_for(int64_t n_tasks, FunctionRef<void(int64_t)> fn) noexcept {
+  parallel_for_member(n_tasks, [&](int64_t task, int) { fn(task); });
+}
+
+}  // namespace mainspring
