@@ -1,0 +1,66 @@
+// The seam between the CPU device and its instruction sets: one table of kernels per ISA.
+//
+// Every .cpp under kernels/ and linear/ is compiled once per ISA with -DMAINSPRING_ISA=<name> and that ISA's flags, and puts
+// all it defines into namespace mainspring::cpu::<name>, or into an anonymous namespace. Such files include only our own
+// small headers: an inline function of the standard library compiled with AVX-512 could otherwise be the copy that the
+// linker keeps for the whole program (CI looks for weak symbols in these objects).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/function_ref.h"
+#include "ops/op_id.h"
+#include "ops/weight.h"
+
+namespace mainspring::cpu {
+
+// What a kernel may use besides the op. Threads are reached through a plain function pointer, so that kernel files do
+// not see <atomic> and <thread>.
+struct KernelContext {
+  int n_threads = 1;
+  std::byte* scratch = nullptr;  // 64-byte aligned, at least scratch_bytes(op, n_threads)
+  void* team = nullptr;
+  void (*run_tasks)(void* team, int64_t n_tasks, FunctionRef<void(int64_t task, int member)> fn) = nullptr;
+
+  // fn(task, member) for every task in [0, n_tasks); tasks must be independent of which member runs them.
+  void parallel_for(int64_t n_tasks, FunctionRef<void(int64_t, int)> fn) const { run_tasks(team, n_tasks, fn); }
+};
+
+using Kernel = void (*)(const void* op, const KernelContext& ctx);
+using ScratchSize = size_t (*)(const void* op, int n_threads);
+
+// A linear kernel: packs a canonical matrix into its own layout and multiplies by it.
+struct LinearKernel {
+  const char* name;
+  // > 0 when the kernel can take this format; the highest score of the table wins.
+  int (*score)(const WeightFormat& format, ComputeType compute, int64_t out, int64_t in);
+  size_t (*packed_bytes)(const WeightFormat& format, int64_t out, int64_t in);
+  // Packs rows [panel * panel_rows, ...) of the matrix; called in parallel for different panels. `buffer` is scratch of
+  // pack_scratch bytes.
+  int panel_rows;
+  size_t (*pack_scratch)(const WeightFormat& format, int64_t in);
+  void (*pack)(const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
+  // Rows of the matrix as f32: values[i * in ..] = row ids[i], for the embedding.
+  void (*rows)(const WeightFormat& format, const std::byte* packed, int64_t out, int64_t in, const int32_t* ids,
+               int64_t n, float* values, int64_t stride, float scale);
+};
+
+struct IsaTable {
+  const char* name;                 // "avx2", "avx512", "neon"
+  Kernel kernels[kOpCount];
+  ScratchSize scratch[kOpCount];    // null: none
+  const LinearKernel* const* linear;
+  int n_linear;
+};
+
+// A packed matrix of the CPU device.
+struct PackedLinear {
+  const LinearKernel* kernel = nullptr;
+  WeightFormat format;
+  ComputeType compute = ComputeType::kBf16;
+  int64_t out = 0, in = 0;
+  const std::byte* data = nullptr;
+};
+
+}  // namespace mainspring::cpu

@@ -1,0 +1,71 @@
+// The scheduler: which tokens run in the next step. Pure: no device, clock or thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/batch_plan.h"
+#include "kv/block_pool.h"
+
+namespace mainspring {
+
+struct SchedulerConfig {
+  int32_t n_blocks = 0;
+  int32_t max_sequences = 64;        // running at once
+  int32_t max_step_tokens = 512;     // prefill + decode tokens in a step
+  int32_t max_context = 0;           // tokens of a sequence, prompt and output
+  bool prefix_cache = true;
+};
+
+enum class SequenceState { kWaiting, kRunning, kPreempted, kFinished };
+
+// Life: add -> (plan -> commit)* -> finish. A sequence that cannot get a block for its next token preempts the one that
+// arrived last; a preempted sequence gives back its blocks and is recomputed later (prompt + output so far) with the same
+// result. Order among waiting: priority (higher first), then arrival.
+class Scheduler {
+ public:
+  explicit Scheduler(const SchedulerConfig& config);
+  ~Scheduler();
+
+  struct Request {
+    SequenceId id = 0;
+    std::vector<int32_t> prompt;     // 1 .. max_context tokens, else kInvalidInput
+    int64_t max_tokens = 0;          // output bound; prompt + max_tokens is cut to max_context
+    int32_t priority = 0;
+    uint64_t cache_salt = 0;         // prefixes are shared only within a salt
+    bool share_prefix = true;        // false: neither takes nor publishes cached blocks
+    bool prompt_logits = false;      // needs the logits of every prompt token (no prefix hit then)
+  };
+  // kInvalidInput when the request can never fit (prompt longer than the context or the whole pool).
+  void add(Request request);
+  bool idle() const noexcept;        // nothing waiting or running
+
+  // The next step; empty when idle. Decodes come first, then prefill chunks, in arrival order, up to max_step_tokens.
+  BatchPlan plan();
+  // After the step: sampled[i] is the token for plan.sequences[i] (ignored unless .sample). Appends it to the sequence,
+  // publishes full blocks. Sequences finished or cancelled meanwhile are skipped.
+  void commit(const BatchPlan& plan, std::span<const int32_t> sampled);
+  // Removes a sequence (end of generation, cancel), giving back its blocks: cached prefix blocks stay findable.
+  void finish(SequenceId id);
+
+  struct Info {
+    SequenceState state = SequenceState::kWaiting;
+    int32_t prompt_tokens = 0, output_tokens = 0, cached_tokens = 0, computed_tokens = 0, preemptions = 0;
+  };
+  Info info(SequenceId id) const;    // kNotFound
+  struct Stats {
+    int32_t waiting = 0, running = 0, blocks_in_use = 0, blocks_cached = 0, n_blocks = 0;
+    uint64_t preemptions = 0, prefix_queries = 0, prefix_hit_tokens = 0, prefix_asked_tokens = 0;
+  };
+  Stats stats() const;
+  void drop_prefix_cache();
+  void check() const;                // internal consistency, for tests
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mainspring

@@ -1,0 +1,31 @@
+// The KV cache as operations see it: blocks of tokens in one layer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mainspring {
+
+enum class KvFormat : uint8_t { kF32, kBf16, kInt8, kInt4 };
+const char* kv_format_name(KvFormat f) noexcept;
+
+// Tokens per block; the unit of allocation and of prefix sharing.
+inline constexpr int kBlockTokens = 32;
+
+// What one layer keeps per token. kInt8 / kInt4: per token and head, asymmetric (LMDeploy's meaning):
+// scale = (max - min) / (2^bits - 1), code = round((x - min) / scale), x ~ code * scale + min; K and V apart.
+struct StateSpec {
+  int32_t kv_heads = 0;
+  int32_t head_dim = 0;
+  bool operator==(const StateSpec&) const = default;
+};
+
+// One layer's part of the pool: block b lies at base + b * block_stride. What is inside a block is the device's affair.
+struct KvLayer {
+  std::byte* base = nullptr;
+  size_t block_stride = 0;
+  StateSpec spec;
+  KvFormat format = KvFormat::kBf16;
+};
+
+}  // namespace mainspring
