@@ -1,0 +1,95 @@
+// Reference KvWrite and Attention.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "backends/ref/ref_ops.h"
+#include "base/half.h"
+
+namespace mainspring::ref {
+
+namespace {
+
+// Codes 0..top over [min, max] of x, in fp32 as ops/kv.h defines them.
+void round_affine(const float* x, float* out, int64_t d, float top) {
+  const float min = *std::min_element(x, x + d), max = *std::max_element(x, x + d);
+  const float scale = (max - min) / top, divisor = scale > 0.0f ? scale : 1.0f;
+  for (int64_t i = 0; i < d; ++i) {
+    const float code = std::nearbyint(std::min(top, std::max(0.0f, (x[i] - min) / divisor)));
+    out[i] = static_cast<float>(double{code} * scale + min);
+  }
+}
+
+}  // namespace
+
+void round_to_format(KvFormat format, const float* x, float* out, int64_t d) {
+  switch (format) {
+    case KvFormat::kF32: std::copy(x, x + d, out); return;
+    case KvFormat::kBf16: std::transform(x, x + d, out, [](float v) { return bf16_to_f32(f32_to_bf16(v)); }); return;
+    case KvFormat::kInt8: return round_affine(x, out, d, 255.0f);
+    case KvFormat::kInt4: return round_affine(x, out, d, 15.0f);
+  }
+}
+
+float* KvBlock::row(const KvLayer& kv, const Batch& batch, int64_t s, int64_t position, int64_t head, bool value) {
+  const int32_t block = batch.block_table.row<int32_t>(s)[position / kBlockTokens];
+  float* base = reinterpret_cast<float*>(kv.base + static_cast<size_t>(block) * kv.block_stride);
+  return base + (((head * 2 + value) * kBlockTokens) + position % kBlockTokens) * kv.spec.head_dim;
+}
+
+namespace {
+
+// fn(row, sequence, position) for every token of the step.
+template <class F>
+void for_tokens(const Batch& batch, const F& fn) {
+  const int32_t* starts = batch.query_start.as<int32_t>();
+  for (int64_t s = 0; s < batch.n_sequences(); ++s)
+    for (int64_t t = starts[s]; t < starts[s + 1]; ++t)
+      fn(t, s, int64_t{batch.kv_length.as<int32_t>()[s]} - starts[s + 1] + t);
+}
+
+}  // namespace
+
+void run(const ops::KvWrite& op) {
+  const int64_t d = op.kv.spec.head_dim;
+  for_tokens(*op.batch, [&](int64_t t, int64_t s, int64_t position) {
+    for (int64_t h = 0; h < op.kv.spec.kv_heads; ++h) {
+      round_to_format(op.kv.format, op.k.row<float>(t) + h * d, KvBlock::row(op.kv, *op.batch, s, position, h, false), d);
+      round_to_format(op.kv.format, op.v.row<float>(t) + h * d, KvBlock::row(op.kv, *op.batch, s, position, h, true), d);
+    }
+  });
+}
+
+void run(const ops::Attention& op) {
+  const int64_t heads = op.q.dims[1], d = op.q.dims[2], group = heads / op.kv.spec.kv_heads;
+  std::vector<double> weights, sums(static_cast<size_t>(d));
+  for_tokens(*op.batch, [&](int64_t t, int64_t s, int64_t position) {
+    const int64_t begin = op.window > 0 ? std::max<int64_t>(0, position + 1 - op.window) : 0;
+    for (int64_t h = 0; h < heads; ++h) {
+      const float* q = op.q.row<float>(t) + h * d;
+      weights.clear();
+      double top = op.sinks ? op.sinks.as<float>()[h] : -INFINITY;
+      for (int64_t j = begin; j <= position; ++j) {
+        const float* k = KvBlock::row(op.kv, *op.batch, s, j, h / group, false);
+        double score = 0;
+        for (int64_t i = 0; i < d; ++i) score += double{q[i]} * k[i];
+        score *= op.scale;
+        if (op.softcap > 0.0f) score = op.softcap * std::tanh(score / op.softcap);
+        weights.push_back(score);
+        top = std::max(top, score);
+      }
+      double sum = op.sinks ? std::exp(op.sinks.as<float>()[h] - top) : 0.0;
+      std::fill(sums.begin(), sums.end(), 0.0);
+      for (int64_t j = begin; j <= position; ++j) {
+        const double p = std::exp(weights[static_cast<size_t>(j - begin)] - top);
+        const float* v = KvBlock::row(op.kv, *op.batch, s, j, h / group, true);
+        sum += p;
+        for (int64_t i = 0; i < d; ++i) sums[static_cast<size_t>(i)] += p * v[i];
+      }
+      for (int64_t i = 0; i < d; ++i)
+        op.out.row<float>(t)[h * d + i] = static_cast<float>(sums[static_cast<size_t>(i)] / sum);
+    }
+  });
+}
+
+}  // namespace mainspring::ref
