@@ -15,15 +15,17 @@ struct SchedulerConfig {
   int32_t n_blocks = 0;
   int32_t max_sequences = 64;        // running at once
   int32_t max_step_tokens = 512;     // prefill + decode tokens in a step
+  int32_t max_logit_rows = 64;       // logit rows in a step: prompt_logits chunks are cut to fit
   int32_t max_context = 0;           // tokens of a sequence, prompt and output
   bool prefix_cache = true;
 };
 
 enum class SequenceState { kWaiting, kRunning, kPreempted, kFinished };
 
-// Life: add -> (plan -> commit)* -> finish. A sequence that cannot get a block for its next token preempts the one that
-// arrived last; a preempted sequence gives back its blocks and is recomputed later (prompt + output so far) with the same
-// result. Order among waiting: priority (higher first), then arrival.
+// Life: add -> (plan -> commit)* -> finish. Order everywhere: priority (higher first), then arrival. A sequence that cannot
+// get a block for its next token preempts the last one in that order, or waits when it is itself the last; a preempted
+// sequence gives back its blocks and is recomputed later (prompt + output so far) with the same result. The first running
+// sequence advances in every step and nobody overtakes one that waits for blocks, so every sequence ends.
 class Scheduler {
  public:
   explicit Scheduler(const SchedulerConfig& config);
@@ -42,17 +44,23 @@ class Scheduler {
   void add(Request request);
   bool idle() const noexcept;        // nothing waiting or running
 
-  // The next step; empty when idle. Decodes come first, then prefill chunks, in arrival order, up to max_step_tokens.
+  // The next step; empty only when idle. Decodes come first, then prefill chunks, in order, up to max_step_tokens.
+  // A waiting sequence whose prompt begins like one that is just being prefilled waits for that one's blocks.
   BatchPlan plan();
   // After the step: sampled[i] is the token for plan.sequences[i] (ignored unless .sample). Appends it to the sequence,
-  // publishes full blocks. Sequences finished or cancelled meanwhile are skipped.
+  // publishes full blocks. Sequences finished or cancelled meanwhile are skipped. A sequence that has reached its output
+  // bound becomes kFinished here and gives back its blocks; it is remembered until finish().
   void commit(const BatchPlan& plan, std::span<const int32_t> sampled);
-  // Removes a sequence (end of generation, cancel), giving back its blocks: cached prefix blocks stay findable.
+  // Removes a sequence (end of generation, cancel), giving back its blocks: cached prefix blocks stay findable. An
+  // unknown id is ignored.
   void finish(SequenceId id);
 
   struct Info {
     SequenceState state = SequenceState::kWaiting;
-    int32_t prompt_tokens = 0, output_tokens = 0, cached_tokens = 0, computed_tokens = 0, preemptions = 0;
+    int32_t prompt_tokens = 0, output_tokens = 0, preemptions = 0;
+    int32_t cached_tokens = 0;       // prompt tokens found in the prefix cache at the first admission
+    int32_t computed_tokens = 0;     // tokens whose K and V are in the cache now
+    int32_t max_output_tokens = 0;   // max_tokens cut to the context and to the pool
   };
   Info info(SequenceId id) const;    // kNotFound
   struct Stats {

@@ -1,0 +1,101 @@
+// Options -> numbers.
+#include "api/load_plan.h"
+
+#include <algorithm>
+
+#include "base/str.h"
+
+namespace mainspring {
+
+ComputeType parse_compute_type(std::string_view name) {
+  if (name == "bf16" || name.empty() || name == "auto") return ComputeType::kBf16;
+  if (name == "f16" || name == "fp16") return ComputeType::kF16;
+  if (name == "f32" || name == "fp32") return ComputeType::kF32;
+  fail(Code::kInvalidInput, "dtype: expected bf16, f16 or f32, found \"", printable(name), "\"");
+}
+
+KvFormat parse_kv_format(std::string_view name, ComputeType compute) {
+  if (name.empty() || name == "auto") return compute == ComputeType::kF32 ? KvFormat::kF32 : KvFormat::kBf16;
+  if (name == "f32") return KvFormat::kF32;
+  if (name == "bf16") return KvFormat::kBf16;
+  if (name == "int8") return KvFormat::kInt8;
+  if (name == "int4") return KvFormat::kInt4;
+  fail(Code::kInvalidInput, "kv-dtype: expected bf16, int8, int4 or f32, found \"", printable(name), "\"");
+}
+
+const Family& family_of(const Config& config) {
+  std::string known;
+  for (const Family* f : all_family())
+    for (const char* name : f->architectures) {
+      if (std::find(config.architectures.begin(), config.architectures.end(), name) != config.architectures.end()) return *f;
+      known += known.empty() ? "" : ", ";
+      known += name;
+    }
+  const std::string found = config.architectures.empty() ? config.model_type : config.architectures.front();
+  fail(Code::kUnsupported, "model architecture \"", printable(found), "\" is not supported; supported: ", known);
+}
+
+size_t kv_token_bytes(const Config& c, KvFormat format) {
+  const size_t values = 2 * static_cast<size_t>(c.num_layers * c.num_kv_heads * c.head_dim);
+  const size_t heads = 2 * static_cast<size_t>(c.num_layers * c.num_kv_heads);  // each with a scale and a minimum
+  switch (format) {
+    case KvFormat::kF32: return values * 4;
+    case KvFormat::kBf16: return values * 2;
+    case KvFormat::kInt8: return values + heads * 8;
+    case KvFormat::kInt4: return values / 2 + heads * 8;
+  }
+  return 0;
+}
+
+namespace {
+
+constexpr int64_t kDefaultSequences = 16, kDefaultStepTokens = 512, kDefaultContext = 4096;
+
+int64_t in_range(const char* option, int64_t value, int64_t fallback, int64_t low, int64_t high) {
+  if (value == 0) return fallback;
+  if (value < low || value > high)
+    fail(Code::kInvalidInput, option, ": expected ", low, "..", high, ", found ", value);
+  return value;
+}
+
+}  // namespace
+
+RunnerConfig plan_runner(const ModelOptions& o, const Config& config, KvFormat format, size_t block_bytes,
+                         uint64_t available) {
+  RunnerConfig r;
+  r.kv_format = format;
+  const int64_t limit = config.max_position > 0 ? config.max_position : kDefaultContext;
+  int64_t context = in_range("context", o.context, limit, 1, int64_t{1} << 24);
+  r.max_sequences = static_cast<int32_t>(in_range("max-sequences", o.max_sequences, kDefaultSequences, 1, 1024));
+  r.max_step_tokens = static_cast<int32_t>(
+      std::max<int64_t>(in_range("max-step-tokens", o.max_step_tokens, kDefaultStepTokens, 1, 1 << 16), r.max_sequences));
+  const auto blocks_of = [](int64_t tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; };
+  // Without an explicit size the cache may take half of the free memory: the rest stays for the page cache and others.
+  const uint64_t budget = o.kv_bytes != 0 ? o.kv_bytes : available / 2;
+  const int64_t fits = static_cast<int64_t>(budget / std::max<size_t>(block_bytes, 1));
+  if (blocks_of(context) > fits) {
+    if (o.context != 0 || fits < 1)
+      fail(Code::kOutOfMemory, "a KV cache for ", context, " tokens needs ", human_bytes(blocks_of(context) * block_bytes),
+           ", ", human_bytes(budget), " are free for it; lower --context or use --kv-dtype int8");
+    context = fits * kBlockTokens;
+  }
+  r.max_context = static_cast<int32_t>(context);
+  r.n_blocks = static_cast<int32_t>(
+      o.kv_bytes != 0 ? std::min<int64_t>(fits, INT32_MAX) : std::min(fits, blocks_of(context) * r.max_sequences));
+  r.max_step_tokens = static_cast<int32_t>(std::min<int64_t>(r.max_step_tokens, context * r.max_sequences));
+  return r;
+}
+
+void check_weights_fit(const Checkpoint& checkpoint, ComputeType compute, uint64_t available) {
+  uint64_t needed = 0;
+  for (const TensorInfo& t : checkpoint.tensors()) {
+    uint64_t bytes = t.bytes;
+    if (t.encoding == "F32" && compute != ComputeType::kF32) bytes /= 2;  // stored in 16 bits
+    needed += bytes;
+  }
+  if (available != 0 && needed > available)
+    fail(Code::kOutOfMemory, "the weights need ", human_bytes(needed), ", ", human_bytes(available),
+         " of memory are free; choose a smaller model or a quantised one");
+}
+
+}  // namespace mainspring

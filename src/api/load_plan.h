@@ -1,0 +1,29 @@
+// From options and a checkpoint to the numbers of a run: formats, context, KV blocks, and whether it fits in memory.
+#pragma once
+
+#include "engine/model_runner.h"
+#include "mainspring/engine.h"
+#include "models/family.h"
+#include "weights/config.h"
+
+namespace mainspring {
+
+// kInvalidInput names the option, what it may be and what was found.
+ComputeType parse_compute_type(std::string_view name);
+KvFormat parse_kv_format(std::string_view name, ComputeType compute);   // empty: f32 with f32, else bf16
+
+// The family of a configuration; kUnsupported names the architecture and lists the known ones.
+const Family& family_of(const Config& config);
+
+// Bytes of KV cache per token over all layers, from the configuration alone (before anything is loaded).
+size_t kv_token_bytes(const Config& config, KvFormat format);
+
+// Context, sequences and blocks: what was asked for, or what fits. kOutOfMemory says how much is needed, how much there
+// is, and which option to lower. `block_bytes`: KV cache per block over all layers.
+RunnerConfig plan_runner(const ModelOptions& options, const Config& config, KvFormat format, size_t block_bytes,
+                         uint64_t available_bytes);
+
+// Refuses, before loading, weights that cannot fit.
+void check_weights_fit(const Checkpoint& checkpoint, ComputeType compute, uint64_t available_bytes);
+
+}  // namespace mainspring

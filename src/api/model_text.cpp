@@ -1,0 +1,77 @@
+// Finds tokenizer and template; turns GGUF metadata into the tokenizer's plain data.
+#include "api/model_text.h"
+
+#include "base/mapped_file.h"
+#include "base/str.h"
+#include "weights/gguf.h"
+
+namespace mainspring {
+
+namespace {
+
+std::optional<TokenId> id_of(const GgufMetadata& m, std::string_view key) {
+  const auto v = m.find_int(key);
+  return v ? std::optional(static_cast<TokenId>(*v)) : std::nullopt;
+}
+
+GgufVocab gguf_vocab(const GgufMetadata& m) {
+  GgufVocab v;
+  v.model = m.find_string("tokenizer.ggml.model").value_or("");
+  v.pre = m.find_string("tokenizer.ggml.pre").value_or("");
+  const auto copy = [&](std::string_view key, std::vector<std::string>& out) {
+    m.each_string(key, [&](uint64_t, std::string_view s) {
+      out.emplace_back(s);
+      return true;
+    });
+  };
+  copy("tokenizer.ggml.tokens", v.tokens);
+  copy("tokenizer.ggml.merges", v.merges);
+  v.scores = m.find_floats("tokenizer.ggml.scores").value_or(std::vector<float>{});
+  v.token_types = m.find_ints("tokenizer.ggml.token_type").value_or(std::vector<int32_t>{});
+  v.bos = id_of(m, "tokenizer.ggml.bos_token_id");
+  v.eos = id_of(m, "tokenizer.ggml.eos_token_id");
+  v.pad = id_of(m, "tokenizer.ggml.padding_token_id");
+  v.unk = id_of(m, "tokenizer.ggml.unknown_token_id");
+  v.add_bos = m.find_bool("tokenizer.ggml.add_bos_token");
+  v.add_eos = m.find_bool("tokenizer.ggml.add_eos_token");
+  v.add_space_prefix = m.find_bool("tokenizer.ggml.add_space_prefix");
+  return v;
+}
+
+// A template is a string, or a list of named ones of which "default" is for chat.
+std::string template_of(const Json& value) {
+  if (value.is_string()) return value.as_string();
+  if (!value.is_array()) return {};
+  for (const Json& item : value.as_array())
+    if (const Json* name = item.find("name"); name && name->is_string() && name->as_string() == "default")
+      if (const Json* text = item.find("template"); text && text->is_string()) return text->as_string();
+  return {};
+}
+
+std::string folder_template(const std::string& folder) {
+  if (file_exists(folder + "/chat_template.jinja")) return read_file(folder + "/chat_template.jinja", 1 << 22);
+  for (const char* file : {"/chat_template.json", "/tokenizer_config.json"}) {
+    if (!file_exists(folder + file)) continue;
+    const Json config = parse_json(read_file(folder + file), folder + file);
+    if (const Json* t = config.find("chat_template")) return template_of(*t);
+  }
+  return {};
+}
+
+}  // namespace
+
+ModelText load_model_text(const std::string& path, const Checkpoint* checkpoint, bool parse_template) {
+  ModelText text;
+  if (checkpoint && checkpoint->gguf()) {
+    const GgufMetadata& m = *checkpoint->gguf();
+    text.tokenizer = load_tokenizer_gguf(gguf_vocab(m));
+    text.template_source = m.find_string("tokenizer.chat_template").value_or("");
+  } else {
+    text.tokenizer = load_tokenizer_folder(path);
+    text.template_source = folder_template(path);
+  }
+  if (parse_template && !text.template_source.empty()) text.chat_template.emplace(text.template_source);
+  return text;
+}
+
+}  // namespace mainspring

@@ -1,0 +1,23 @@
+// The text side of a model: tokenizer, chat template and special tokens, from a folder or from inside a GGUF file.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+#include "weights/checkpoint.h"
+
+namespace mainspring {
+
+struct ModelText {
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::optional<ChatTemplate> chat_template;
+  std::string template_source;   // empty: none
+};
+
+// With a GGUF checkpoint its metadata, else the folder's files. `parse_template` false leaves chat_template empty.
+ModelText load_model_text(const std::string& path, const Checkpoint* checkpoint, bool parse_template = true);
+
+}  // namespace mainspring

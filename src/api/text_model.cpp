@@ -1,0 +1,30 @@
+// TextModel: a model's tokenizer without its weights.
+#include "api/model_text.h"
+#include "mainspring/engine.h"
+
+namespace mainspring {
+
+struct TextModel::Impl {
+  std::unique_ptr<Checkpoint> checkpoint;   // GGUF only: the vocabulary lies in it
+  ModelText text;
+};
+
+TextModel::TextModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TextModel::~TextModel() = default;
+
+std::unique_ptr<TextModel> TextModel::load(const std::string& path) {
+  auto impl = std::make_unique<Impl>();
+  if (path.ends_with(".gguf")) impl->checkpoint = open_checkpoint(path);
+  impl->text = load_model_text(path, impl->checkpoint.get(), false);
+  return std::unique_ptr<TextModel>(new TextModel(std::move(impl)));
+}
+
+std::vector<int32_t> TextModel::tokenize(std::string_view text, bool add_special, bool parse_special) const {
+  return impl_->text.tokenizer->encode(text, {.add_special_tokens = add_special, .parse_special_tokens = parse_special});
+}
+std::string TextModel::detokenize(std::span<const int32_t> tokens, bool skip_special) const {
+  return impl_->text.tokenizer->decode(tokens, skip_special);
+}
+std::string TextModel::token_text(int32_t token) const { return impl_->text.tokenizer->id_to_token(token); }
+
+}  // namespace mainspring
