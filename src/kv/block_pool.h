@@ -14,13 +14,17 @@ using BlockId = int32_t;
 // ones run out). A block's generation changes whenever its content stops being what it was.
 class BlockPool {
  public:
-  explicit BlockPool(int32_t n_blocks);
+  // hash_mask: bits of the prefix hash that are used; tests narrow it to force collisions.
+  explicit BlockPool(int32_t n_blocks, uint64_t hash_mask = ~uint64_t{0});
   ~BlockPool();
 
   int32_t size() const noexcept;
   int32_t available() const noexcept;   // free + cached: what alloc() can deliver
   int32_t cached() const noexcept;      // ref 0, findable
   int32_t in_use() const noexcept;
+  int32_t ref_count(BlockId b) const;
+  bool published(BlockId b) const;      // findable, in use or cached
+  uint32_t generation(BlockId b) const;
 
   // n blocks with ref 1 each, or nothing (empty result) when fewer are available. Evicts cached blocks as needed.
   std::vector<BlockId> alloc(int32_t n);
