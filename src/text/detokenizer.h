@@ -2,6 +2,8 @@
 // stop strings are held back.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +31,11 @@ class Detokenizer {
   const std::string& text() const noexcept { return emitted_; }
 
  private:
+  void settle();
   std::string release(bool final);
+  // Where before `limit` the pending text, read to its end, is the beginning of a stop; `limit` when nowhere.
+  size_t first_beginning(size_t limit) const;
+  bool earlier_beginning(size_t limit) const;
 
   const Tokenizer& tokenizer_;
   std::vector<std::string> stops_;
@@ -37,6 +43,7 @@ class Detokenizer {
   std::vector<TokenId> ids_;
   size_t prefix_ = 0;  // ids before this one are settled and only needed as left context
   size_t read_ = 0;
+  std::string tail_;      // bytes of an unfinished UTF-8 character at the end
   std::string pending_;   // decoded, not yet given out
   std::string emitted_;
   std::optional<StopMatch> stopped_;

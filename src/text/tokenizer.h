@@ -65,6 +65,8 @@ struct GgufVocab {
   std::vector<std::string> merges;  // "a b"
   std::optional<TokenId> bos, eos, pad, unk;
   std::optional<bool> add_bos, add_eos, add_space_prefix;
+  std::string precompiled_charsmap;              // "t5": tokenizer.ggml.precompiled_charsmap (bytes); may be empty
+  std::optional<bool> remove_extra_whitespaces;  // "t5": tokenizer.ggml.remove_extra_whitespaces
 };
 std::unique_ptr<Tokenizer> load_tokenizer_gguf(const GgufVocab& vocab);
 
