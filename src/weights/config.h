@@ -22,6 +22,8 @@ struct RopeConfig {
   bool truncate = true;                      // yarn
   std::optional<double> attention_factor, mscale, mscale_all_dim;
   std::vector<double> short_factor, long_factor;  // longrope
+  std::vector<double> freq_factors;  // GGUF: inv_freq[i] is divided by freq_factors[i]; empty or rotary dims / 2 numbers
+  bool operator==(const RopeConfig&) const = default;
 };
 
 // Fields that most families share, with the family-independent defaults of transformers. A family reads anything else
