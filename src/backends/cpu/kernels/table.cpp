@@ -7,8 +7,9 @@ namespace mainspring::cpu::MAINSPRING_ISA {
 #define MAINSPRING_TEXT_(x) #x
 #define MAINSPRING_TEXT(x) MAINSPRING_TEXT_(x)
 
+// Constant-initialised: start-up code in this file would run on processors that lack its instructions.
 extern const IsaTable kTable;
-const IsaTable kTable = {
+constinit const IsaTable kTable = {
     MAINSPRING_TEXT(MAINSPRING_ISA),
     {
 #define MAINSPRING_OP(Type, name) &name,
@@ -29,7 +30,7 @@ const IsaTable kTable = {
         nullptr,            // gather_rows
     },
     kLinearKernels,
-    kNumLinearKernels,
+    static_cast<int>(sizeof kLinearKernels / sizeof kLinearKernels[0]),
 };
 static_assert(static_cast<int>(OpId::kLinear) == 4 && static_cast<int>(OpId::kAttention) == 8 && kOpCount == 11,
               "the scratch list above follows ops.def");

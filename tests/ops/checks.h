@@ -1,0 +1,24 @@
+// What every device must fulfil, as plain functions: GoogleTest runs them on this machine's instruction sets, neon_main.cpp
+// under an emulator. Each returns "" or says what is wrong.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ops/device.h"
+
+namespace mainspring::optest {
+
+struct Check {
+  const char* name;
+  std::string (*run)(Device& ref, Device& device);
+};
+
+// Against the reference device.
+const std::vector<Check>& reference_checks();
+
+// The same bits from both devices (other thread counts of one instruction set).
+std::string same_results(Device& a, Device& b);
+
+}  // namespace mainspring::optest
