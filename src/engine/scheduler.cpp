@@ -45,7 +45,6 @@ struct Sequence {
 struct Budget {
   int32_t tokens;
   int32_t logit_rows;
-  bool spent() const { return tokens <= 0 || logit_rows <= 0; }
 };
 
 int32_t logit_rows_of(const PlannedSequence& p) {
@@ -162,7 +161,7 @@ void Scheduler::Impl::add_to_plan(Sequence& s, int32_t n, BatchPlan& plan, Budge
 // Sequences that run already: either those that decode, or those in prefill, in order.
 void Scheduler::Impl::plan_running(BatchPlan& plan, Budget& budget, bool decodes) {
   // Preemption removes sequences from the end of `running`, never the current one or one before it.
-  for (auto it = running.begin(); it != running.end() && !budget.spent(); ++it) {
+  for (auto it = running.begin(); it != running.end() && budget.tokens > 0; ++it) {
     Sequence& s = *it->second;
     if (s.decoding() != decodes) continue;
     int32_t n = chunk_of(s, budget);
@@ -232,7 +231,7 @@ Scheduler::Impl::Admission Scheduler::Impl::admit(Sequence& s) {
 void Scheduler::Impl::plan_waiting(BatchPlan& plan, Budget& budget) {
   int deferred = 0;
   for (auto it = waiting.begin(); it != waiting.end();) {
-    if (budget.spent() || running.size() >= static_cast<size_t>(config.max_sequences)) return;
+    if (budget.tokens <= 0 || budget.logit_rows <= 0 || running.size() >= static_cast<size_t>(config.max_sequences)) return;
     Sequence& s = *(it++)->second;
     switch (admit(s)) {
       case Admission::kBlocked: return;  // nobody overtakes it, or it could wait for ever

@@ -225,7 +225,6 @@ std::vector<BlockId> BlockPool::alloc(int32_t n) {
     impl_->free_list.pop_back();
     Block& k = impl_->blocks[b];
     k.ref = 1;
-    ++k.generation;  // new content from here on
     k.twin = kNone;
     ++impl_->n_in_use;
     out.push_back(b);
