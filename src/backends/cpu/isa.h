@@ -30,6 +30,43 @@ struct KernelContext {
 using Kernel = void (*)(const void* op, const KernelContext& ctx);
 using ScratchSize = size_t (*)(const void* op, int n_threads);
 
+// Inputs of x are handled in chunks of this many: the unit of activation scales and of unpacked weight blocks.
+inline constexpr int kChunk = 32;
+
+// Scale of 32 activations kept as int16, x ~ scale * code, and the sums of the codes of both halves (exact).
+struct ChunkMeta {
+  float scale;
+  int32_t sum[2];
+  int32_t unused;
+};
+
+// x of one linear op as its kernels read it.
+struct LinearInput {
+  // Value k of row t: values[(k / 32) * chunk_stride + t * row_stride + k % 32].
+  const float* values = nullptr;
+  int64_t chunk_stride = 0, row_stride = 0;
+  // Chunk c of row t: codes[(c * rows + t) * 32 ..], meta[c * rows + t]; only when a part's kernel wants codes.
+  const int16_t* codes = nullptr;
+  const ChunkMeta* meta = nullptr;
+  int64_t rows = 0;
+};
+
+struct PackedLinear;
+
+// Most rows of x in one task: their sums of one panel stay in the first-level cache.
+inline constexpr int kTaskRows = 96;
+
+// Panels [panel, panel + n_panels) of a matrix times rows [row, row + n_rows) of x.
+struct LinearTask {
+  const PackedLinear* weight;
+  const LinearInput* x;
+  int64_t panel, n_panels, row, n_rows;
+  float* out;              // row 0, the matrix's first column
+  int64_t out_stride;
+  const float* bias;       // of the matrix's first column, or null
+  bool accumulate;
+};
+
 // A linear kernel: packs a canonical matrix into its own layout and multiplies by it.
 struct LinearKernel {
   const char* name;
@@ -41,9 +78,11 @@ struct LinearKernel {
   int panel_rows;
   size_t (*pack_scratch)(const WeightFormat& format, int64_t in);
   void (*pack)(const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
-  // Rows of the matrix as f32: values[i * in ..] = row ids[i], for the embedding.
+  // Rows of the matrix as f32: values[i * stride ..] = scale * row ids[i], for the embedding.
   void (*rows)(const WeightFormat& format, const std::byte* packed, int64_t out, int64_t in, const int32_t* ids,
                int64_t n, float* values, int64_t stride, float scale);
+  bool wants_codes;                    // reads LinearInput::codes, else values
+  void (*run)(const LinearTask& task);
 };
 
 struct IsaTable {
@@ -61,6 +100,12 @@ struct PackedLinear {
   ComputeType compute = ComputeType::kBf16;
   int64_t out = 0, in = 0;
   const std::byte* data = nullptr;
+};
+
+// What every LinearWeight of a CPU device is; cpu_device.cpp owns the memory.
+struct CpuLinearWeight : LinearWeight {
+  PackedLinear packed;
+  const char* kernel_name() const noexcept override;
 };
 
 }  // namespace mainspring::cpu

@@ -1,0 +1,202 @@
+// Group panels: integer codes in bit planes, with the scales of their groups.
+#include <cmath>
+#include <cstring>
+
+#include "backends/cpu/isa.h"
+#include "backends/cpu/packing/panels.h"
+#include "base/half.h"
+
+namespace mainspring::cpu {
+
+namespace {
+
+constexpr int kNibbleShift[4] = {0, 8, 4, 12};
+
+// 32 codes of one column -> its lanes of the chunk's words.
+void encode_words(const uint8_t* codes, int words, uint32_t* out) {
+  std::memset(out, 0, sizeof(uint32_t) * static_cast<size_t>(words));
+  for (int p = 0; p < kChunk / 2; ++p) {
+    const uint32_t pair = codes[2 * p] | static_cast<uint32_t>(codes[2 * p + 1]) << 16;
+    if (words == 8) {
+      out[p / 2] |= pair << 8 * (p % 2);
+      continue;
+    }
+    out[p / 4] |= (pair & 0x000F000Fu) << kNibbleShift[p % 4];
+    if (words == 5) out[4] |= (pair >> 4 & 0x00010001u) << (p / 2 + 8 * (p % 2));
+    if (words == 6) out[4 + p / 8] |= (pair >> 4 & 0x00030003u) << (2 * (p % 8 / 2) + 8 * (p % 2));
+  }
+}
+
+void decode_words(const uint32_t* in, int words, uint8_t* codes) {
+  for (int p = 0; p < kChunk / 2; ++p) {
+    uint32_t pair;
+    if (words == 8) {
+      pair = in[p / 2] >> 8 * (p % 2) & 0x00FF00FFu;
+    } else {
+      pair = in[p / 4] >> kNibbleShift[p % 4] & 0x000F000Fu;
+      if (words == 5) pair |= (in[4] >> (p / 2 + 8 * (p % 2)) & 0x00010001u) << 4;
+      if (words == 6) pair |= (in[4 + p / 8] >> (2 * (p % 8 / 2) + 8 * (p % 2)) & 0x00030003u) << 4;
+    }
+    codes[2 * p] = static_cast<uint8_t>(pair);
+    codes[2 * p + 1] = static_cast<uint8_t>(pair >> 16);
+  }
+}
+
+// Scales move as far up in the f16 range as the panel's largest allows, so that small ones keep all their bits.
+int panel_exponent(const float* v, size_t n, int exponent) {
+  for (size_t i = 0; i < n; ++i) {
+    if (!std::isfinite(v[i]) || v[i] == 0) continue;
+    const int e = 14 - std::ilogb(v[i]);
+    if (e < exponent) exponent = e;
+  }
+  return exponent;
+}
+
+struct Panel {
+  std::byte* header;
+  std::byte* record(const GroupPanels& p, int64_t r) const {
+    return header + kPanelHeader + static_cast<size_t>(r) * p.record;
+  }
+};
+
+void put_scale(const GroupPanels& p, std::byte* at, int index, float v, int exponent) {
+  if (!p.f16_scales) {
+    std::memcpy(at + 4 * index, &v, 4);
+    return;
+  }
+  const uint16_t h = f32_to_f16(std::ldexp(v, exponent));
+  std::memcpy(at + 2 * index, &h, 2);
+}
+
+float get_scale(const GroupPanels& p, const std::byte* at, int index, float factor) {
+  if (!p.f16_scales) {
+    float v;
+    std::memcpy(&v, at + 4 * index, 4);
+    return v;
+  }
+  uint16_t h;
+  std::memcpy(&h, at + 2 * index, 2);
+  return f16_to_f32(h) * factor;
+}
+
+// Canonical rows of a panel in the packing buffer.
+struct Canonical {
+  float* scales;
+  float* offsets;
+  uint8_t* codes;
+  int64_t groups;  // per row
+};
+
+Canonical canonical(const GroupPanels& p, int group, std::byte* buffer) {
+  const int64_t groups = p.in / group;
+  const int64_t n = groups * p.columns;
+  auto* f = reinterpret_cast<float*>(buffer);
+  return {f, p.offset ? f + n : nullptr, reinterpret_cast<uint8_t*>(f + (p.offset ? 2 : 1) * n), groups};
+}
+
+void pack_column(const GroupPanels& p, const Canonical& rows, int column, const Panel& panel, int exponent) {
+  const int64_t per_record = p.halves;  // groups in a record
+  const uint8_t* codes = rows.codes + column * p.in;
+  const uint8_t flip = static_cast<uint8_t>(p.bias);
+  for (int64_t r = 0; r < p.n_records; ++r) {
+    std::byte* record = panel.record(p, r);
+    for (int64_t h = 0; h < per_record && r * per_record + h < rows.groups; ++h) {
+      const int64_t g = column * rows.groups + r * per_record + h;
+      const int at = static_cast<int>(h) * p.columns + column;
+      put_scale(p, record, at, rows.scales[g], exponent);
+      if (p.offset) put_scale(p, record + p.scale_bytes, at, rows.offsets[g], exponent);
+    }
+    for (int c = 0; c < p.chunks; ++c) {
+      const int64_t k = (r * p.chunks + c) * kChunk;
+      uint8_t chunk[kChunk] = {};
+      const int64_t n = p.in - k < kChunk ? p.in - k : kChunk;
+      for (int64_t i = 0; i < n; ++i) chunk[i] = static_cast<uint8_t>(codes[k + i] + flip);
+      uint32_t words[8];
+      encode_words(chunk, p.words, words);
+      std::byte* planes = record + p.planes + static_cast<size_t>(c * p.vecs + column / p.lanes) * p.vector_bytes +
+                          static_cast<size_t>(column % p.lanes) * 4;
+      for (int w = 0; w < p.words; ++w) std::memcpy(planes + static_cast<size_t>(w * p.lanes) * 4, &words[w], 4);
+    }
+  }
+}
+
+}  // namespace
+
+bool group_supported(const WeightFormat& f, int64_t in) noexcept {
+  return f.scheme == Scheme::kGroup && f.bits >= 2 && f.bits <= 8 && in > 0 && in % f.group == 0 &&
+         (f.group == 16 || f.group == 32 || f.group == 64 || f.group == 128);
+}
+
+GroupPanels group_panels(const WeightFormat& f, int64_t in, int lanes, int vecs, bool f16_scales) noexcept {
+  GroupPanels p;
+  p.lanes = lanes, p.vecs = vecs, p.columns = lanes * vecs;
+  p.words = f.bits <= 4 ? 4 : f.bits == 5 ? 5 : f.bits == 6 ? 6 : 8;
+  p.halves = f.group == 16 ? 2 : 1;
+  p.chunks = f.group <= kChunk ? 1 : f.group / kChunk;
+  p.bias = f.is_signed ? 1 << (f.bits - 1) : 0;
+  p.offset = f.has_offset;
+  p.f16_scales = f16_scales;
+  p.in = in;
+  p.n_records = (in + kChunk * p.chunks - 1) / (kChunk * p.chunks);
+  p.scale_bytes = static_cast<size_t>(p.halves * p.columns) * (f16_scales ? 2 : 4);
+  p.vector_bytes = static_cast<size_t>(p.words * lanes) * 4;
+  p.planes = p.scale_bytes * (p.offset ? 2 : 1);
+  p.record = p.planes + static_cast<size_t>(p.chunks * vecs) * p.vector_bytes;
+  p.panel_bytes = (kPanelHeader + static_cast<size_t>(p.n_records) * p.record + 63) / 64 * 64;
+  return p;
+}
+
+size_t group_bytes(const GroupPanels& p, int64_t out) noexcept {
+  return static_cast<size_t>((out + p.columns - 1) / p.columns) * p.panel_bytes;
+}
+
+size_t group_pack_scratch(const WeightFormat& f, const GroupPanels& p) noexcept {
+  const size_t groups = static_cast<size_t>(p.in / f.group) * static_cast<size_t>(p.columns);
+  return groups * sizeof(float) * (p.offset ? 2 : 1) + static_cast<size_t>(p.in) * static_cast<size_t>(p.columns);
+}
+
+void pack_group(const GroupPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
+  const int64_t first = panel * p.columns;
+  const int64_t n = source.out_features() - first < p.columns ? source.out_features() - first : p.columns;
+  const Canonical rows = canonical(p, source.format().group, buffer);
+  source.read_codes(first, n, CodeRows{rows.codes, rows.scales, rows.offsets});
+  const Panel to{packed + static_cast<size_t>(panel) * p.panel_bytes};
+  std::memset(to.header, 0, p.panel_bytes);
+  int exponent = 0;
+  if (p.f16_scales) {
+    const size_t count = static_cast<size_t>(n * rows.groups);
+    exponent = panel_exponent(rows.scales, count, 60);
+    if (p.offset) exponent = panel_exponent(rows.offsets, count, exponent);
+  }
+  const float factor = std::ldexp(1.0f, -exponent);
+  std::memcpy(to.header, &factor, sizeof factor);
+  for (int c = 0; c < n; ++c) pack_column(p, rows, c, to, exponent);
+}
+
+void group_rows(const GroupPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
+                int64_t stride, float scale) {
+  for (int64_t i = 0; i < n; ++i) {
+    const std::byte* panel = packed + static_cast<size_t>(ids[i] / p.columns) * p.panel_bytes;
+    const int column = ids[i] % p.columns;
+    float factor;
+    std::memcpy(&factor, panel, sizeof factor);
+    for (int64_t k = 0; k < p.in; k += kChunk) {
+      const std::byte* record = panel + kPanelHeader + static_cast<size_t>(k / (kChunk * p.chunks)) * p.record;
+      const int64_t chunk = k / kChunk % p.chunks;
+      const std::byte* planes = record + p.planes + static_cast<size_t>(chunk * p.vecs + column / p.lanes) * p.vector_bytes +
+                                static_cast<size_t>(column % p.lanes) * 4;
+      uint32_t words[8];
+      for (int w = 0; w < p.words; ++w) std::memcpy(&words[w], planes + static_cast<size_t>(w * p.lanes) * 4, 4);
+      uint8_t codes[kChunk];
+      decode_words(words, p.words, codes);
+      for (int64_t j = 0; j < kChunk && k + j < p.in; ++j) {
+        const int at = (p.halves == 2 ? static_cast<int>(j / 16) : 0) * p.columns + column;
+        float v = get_scale(p, record, at, factor) * static_cast<float>(static_cast<int>(codes[j]) - p.bias);
+        if (p.offset) v += get_scale(p, record + p.scale_bytes, at, factor);
+        values[i * stride + k + j] = v * scale;
+      }
+    }
+  }
+}
+
+}  // namespace mainspring::cpu

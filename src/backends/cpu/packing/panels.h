@@ -1,0 +1,66 @@
+// Packed weight layouts, written once for every vector width: panels of columns (output features), k after k.
+//
+// Compiled without ISA flags; the kernels of each instruction set give their lanes and panel width.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ops/weight.h"
+
+namespace mainspring::cpu {
+
+// Dense panels: [k][columns], two k side by side in a 32-bit lane for bf16 ([k/2][columns][2]) so that one shift or mask
+// makes fp32; a last odd k is padded with zeros.
+struct DensePanels {
+  DType stored = DType::kF32;
+  int columns = 0;
+  int64_t in = 0;
+
+  size_t panel_bytes() const noexcept {
+    return (static_cast<size_t>((in + 1) / 2 * 2) * static_cast<size_t>(columns) * dtype_size(stored) + 63) / 64 * 64;
+  }
+};
+size_t dense_bytes(const DensePanels& p, int64_t out) noexcept;
+size_t dense_pack_scratch(const DensePanels& p) noexcept;
+void pack_dense(const DensePanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
+void dense_rows(const DensePanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
+                int64_t stride, float scale);
+
+// Group panels. A panel starts with a 64-byte header (its power-of-two factor), then one record per group of inputs
+// (two groups of 16 make one record):
+//   scales [halves][columns], offsets [halves][columns] (with has_offset), then per chunk of 32 inputs and per vector of
+//   columns `words` vectors of bit planes. Scales are f16 (times 2^-exponent of the panel) or f32.
+// Pair p (0..15) of a chunk is inputs 2p, 2p+1, in the low and high half of a 32-bit lane, which belongs to one column:
+//   words 4 (bits <= 4): nibble plane; pair 4w + s is at bits {0, 8, 4, 12}[s] of both halves of word w
+//   words 5: and word 4 holds the fifth bits, of pair p at bit p / 2 + 8 (p % 2)
+//   words 6: and words 4, 5 (pairs 0-7, 8-15) two more bits, of pair p at bit 2 (p % 8 / 2) + 8 (p % 2)
+//   words 8: bytes; pair p is at bit 8 (p % 2) of word p / 2
+// In all of them bytes 0..3 of a shifted and masked word are inputs 4r, 4r+2, 4r+1, 4r+3: rows of an int8 matrix tile.
+// Codes are unsigned; signed ones are stored plus `bias`.
+struct GroupPanels {
+  int lanes = 0, vecs = 0, columns = 0;
+  int words = 0;
+  int halves = 1;        // scales per chunk: 2 for groups of 16
+  int chunks = 1;        // chunks per record
+  int bias = 0;
+  bool offset = false;
+  bool f16_scales = false;
+  int64_t in = 0, n_records = 0;
+  size_t scale_bytes = 0;   // of the scales of a record; the offsets take as many
+  size_t vector_bytes = 0;  // bit planes of one chunk and vector
+  size_t planes = 0;        // offset of the bit planes in a record
+  size_t record = 0;        // bytes
+  size_t panel_bytes = 0;
+};
+inline constexpr size_t kPanelHeader = 64;
+
+bool group_supported(const WeightFormat& format, int64_t in) noexcept;
+GroupPanels group_panels(const WeightFormat& format, int64_t in, int lanes, int vecs, bool f16_scales) noexcept;
+size_t group_bytes(const GroupPanels& p, int64_t out) noexcept;
+size_t group_pack_scratch(const WeightFormat& format, const GroupPanels& p) noexcept;
+void pack_group(const GroupPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
+void group_rows(const GroupPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
+                int64_t stride, float scale);
+
+}  // namespace mainspring::cpu
