@@ -169,6 +169,7 @@ Value no_attribute(Interp& in, const Value& v, const Value& key) {
 }  // namespace
 
 Value get_attribute(Interp& in, const Value& v, std::string_view name) {
+  if (v.is_undefined() && is_refused(v, name)) return in.undefined(cat("access to attribute ", name, " is unsafe"));
   if (v.is_undefined()) fault(v.as<UndefinedObj>().message);
   // The common case first: an item of a dict whose name no dict method has.
   if (v.is(Kind::kDict) && find_method(v, name) == nullptr && !is_refused(v, name)) {

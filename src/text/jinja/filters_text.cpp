@@ -113,8 +113,8 @@ Value f_truncate(Interp& in, const Value& v, Args& args) {
   const int64_t end_length = static_cast<int64_t>(code_points(end));
   if (limit < end_length) fault("truncate: expected length >= ", end_length, ", got ", limit);
   if (leeway < 0) fault("truncate: expected leeway >= 0, got ", leeway);
+  if (static_cast<int64_t>(length(in, v)) <= limit + leeway) return v;
   const std::string& s = need_string(v, "the value to truncate");
-  if (static_cast<int64_t>(v.as<StrObj>().length()) <= limit + leeway) return v;
   std::string_view head = std::string_view(s).substr(0, byte_offset(s, static_cast<size_t>(limit - end_length)));
   if (a[1].is_missing() || !truth(in, a[1])) head = head.substr(0, std::min(head.rfind(' '), head.size()));
   return in.str(cat(head, end), v.is_markup());

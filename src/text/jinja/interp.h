@@ -96,6 +96,7 @@ class Interp {
   Flow run_block(const std::vector<StmtPtr>& body);
   Flow run_statement(const Stmt& s);
   void run_output(const OutputNode& s);
+  Value eval_printed(const Expr& e);
   Flow run_if(const IfNode& s);
   Flow run_for(const ForNode& s);
   void run_set(const SetNode& s);
@@ -139,6 +140,7 @@ class Interp {
   size_t depth_ = 0;
   size_t calls_ = 0;
   int line_ = 0;
+  bool folding_ = false;  // evaluating what Jinja2 computes while compiling
   std::string out_;
   const Json* variables_ = nullptr;
   std::vector<Value> globals_;  // by symbol; kMissing until first used

@@ -38,6 +38,20 @@ Interp::Flow Interp::run_statement(const Stmt& s) {
   return Flow::kNormal;
 }
 
+// A printed constant is computed by Jinja2's compiler, or when that fails at run time.
+Value Interp::eval_printed(const Expr& e) {
+  if (!e.folds || e.kind == ExprKind::kConst) return eval(e);
+  folding_ = true;
+  try {
+    Value v = eval(e);
+    folding_ = false;
+    return v;
+  } catch (const Fault&) {
+    folding_ = false;
+    return eval(e);
+  }
+}
+
 void Interp::run_output(const OutputNode& s) {
   for (const OutputNode::Part& part : s.parts) {
     if (!part.expr) {
@@ -45,7 +59,7 @@ void Interp::run_output(const OutputNode& s) {
       continue;
     }
     std::string hold;
-    const Value v = eval(*part.expr);
+    const Value v = eval_printed(*part.expr);
     emit(text_of(*this, v, hold));
   }
 }
@@ -175,9 +189,7 @@ Interp::Flow Interp::run_filter_block(const FilterBlockNode& s) {
   const Flow flow = run_block(s.body);
   std::string text = take_output(from);
   if (flow != Flow::kNormal) return flow;
-  const Value v = filtered(str(std::move(text)), s.filters);
-  std::string hold;
-  emit(text_of(*this, v, hold));
+  emit(need_string(filtered(str(std::move(text)), s.filters), "what a filter block prints"));
   return Flow::kNormal;
 }
 
@@ -193,8 +205,7 @@ void Interp::run_call_block(const CallBlockNode& s) {
     args.kw.emplace_back("caller", caller);
     result = call(callee, args);
   }
-  std::string hold;
-  emit(text_of(*this, result, hold));
+  emit(need_string(result, "what a call block prints"));
 }
 
 Interp::Flow Interp::run_with(const WithNode& s) {

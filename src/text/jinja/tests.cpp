@@ -83,12 +83,14 @@ bool t_case(Interp& in, const Value& v, Args& args) {
   std::string hold;
   return has_only_case(text_of(in, v, hold), lower);
 }
-bool t_filter(Interp&, const Value& v, Args& args) {
+bool t_filter(Interp& in, const Value& v, Args& args) {
   bind_args("filter", args, {}, 0);
+  hash(&in, v);  // the name is looked up in a dict
   return v.is_string() && find_filter(v.text()) != nullptr;
 }
-bool t_test(Interp&, const Value& v, Args& args) {
+bool t_test(Interp& in, const Value& v, Args& args) {
   bind_args("test", args, {}, 0);
+  hash(&in, v);  // the name is looked up in a dict
   return v.is_string() && find_test(v.text()) != nullptr;
 }
 
