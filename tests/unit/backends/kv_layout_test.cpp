@@ -1,0 +1,55 @@
+// Sizes and offsets of KV blocks, and what the codecs keep of a number (through the reference, which rounds as ops/kv.h says).
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "backends/cpu/kv_layout.h"
+#include "backends/ref/ref_ops.h"
+
+namespace mainspring {
+namespace {
+
+constexpr KvFormat kFormats[] = {KvFormat::kF32, KvFormat::kBf16, KvFormat::kInt8, KvFormat::kInt4};
+
+TEST(KvLayout, BytesPerTokenAreThoseOfTheFormat) {
+  // 8 heads of 128: keys and values, plus two floats each for the quantised formats.
+  const StateSpec spec{8, 128};
+  EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kF32), size_t{32} * 8 * 128 * 2 * 4);
+  EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kBf16), size_t{32} * 8 * 128 * 2 * 2);
+  EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kInt8), size_t{32} * 8 * (128 + 8) * 2);
+  EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kInt4), size_t{32} * 8 * (64 + 8) * 2);
+}
+
+TEST(KvLayout, PartsDoNotOverlapForAnyHeadSize) {
+  for (const KvFormat f : kFormats)
+    for (int d = 1; d <= 600; ++d) {
+      const auto l = cpu::kv_head_layout({3, d}, f);
+      const size_t per_number = f == KvFormat::kF32 ? 8 : f == KvFormat::kBf16 ? 4 : f == KvFormat::kInt8 ? 2 : 1;  // half bytes
+      const size_t params = f == KvFormat::kInt8 || f == KvFormat::kInt4 ? 256 : 0;
+      const size_t keys = (static_cast<size_t>(d) * 32 * per_number + 1) / 2;
+      ASSERT_GE(l.k_params, keys) << d;
+      ASSERT_GE(l.v_codes, l.k_params + params);
+      ASSERT_GE(l.v_row_bytes * 2, static_cast<size_t>(d) * per_number);
+      ASSERT_GE(l.v_params, l.v_codes + 32 * l.v_row_bytes);
+      ASSERT_EQ(l.head_bytes, l.v_params + params);
+      for (const size_t offset : {l.k_params, l.v_codes, l.v_params, l.head_bytes}) ASSERT_EQ(offset % 64, 0u);
+      ASSERT_EQ(cpu::kv_block_bytes({3, d}, f), 3 * l.head_bytes);
+    }
+}
+
+TEST(KvFormat, RoundingIsHalfAStep) {
+  const float x[6] = {-1.0f, -0.5f, 0.0f, 0.31f, 2.0f, 1.0f};
+  for (const auto& [format, steps] : {std::pair{KvFormat::kInt8, 255.0f}, {KvFormat::kInt4, 15.0f}}) {
+    float y[6];
+    ref::round_to_format(format, x, y, 6);
+    EXPECT_EQ(y[0], -1.0f);
+    EXPECT_NEAR(y[4], 2.0f, 1e-6);
+    for (int i = 0; i < 6; ++i) EXPECT_LE(std::fabs(y[i] - x[i]), 0.5f * 3.0f / steps + 1e-6f);
+  }
+  float same[3] = {7, 7, 7}, back[3];
+  ref::round_to_format(KvFormat::kInt4, same, back, 3);  // no range: the minimum alone
+  EXPECT_EQ(back[1], 7.0f);
+}
+
+}  // namespace
+}  // namespace mainspring
