@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "mainspring/engine.h"
 #include "ops/device.h"
@@ -11,5 +13,12 @@ namespace mainspring {
 // kInvalidInput lists the devices and instruction sets that exist.
 std::unique_ptr<Device> make_device(const ModelOptions& options);
 int64_t device_threads(const Device& device);
+
+// Instruction sets of the CPU device in this build, best first, and whether this processor runs them.
+struct IsaInfo {
+  std::string name;
+  bool usable = false;
+};
+std::vector<IsaInfo> compiled_isas();
 
 }  // namespace mainspring
