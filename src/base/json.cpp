@@ -48,6 +48,11 @@ int64_t Json::as_int() const {
     return static_cast<int64_t>(*p);
   wrong_kind("an integer", *this);
 }
+uint64_t Json::as_uint() const {
+  if (auto p = std::get_if<uint64_t>(&value_)) return *p;
+  if (auto p = std::get_if<int64_t>(&value_); p && *p >= 0) return static_cast<uint64_t>(*p);
+  wrong_kind("an unsigned integer", *this);
+}
 double Json::as_double() const {
   if (auto p = std::get_if<double>(&value_)) return *p;
   if (auto p = std::get_if<int64_t>(&value_)) return static_cast<double>(*p);
@@ -156,7 +161,7 @@ void dump_value(std::string& out, const Json& v, int indent, int depth) {
     case Json::Kind::kNull: out += "null"; break;
     case Json::Kind::kBool: out += v.as_bool() ? "true" : "false"; break;
     case Json::Kind::kInt: out += cat(v.as_int()); break;
-    case Json::Kind::kUint: out += cat(static_cast<uint64_t>(v.as_double())); break;
+    case Json::Kind::kUint: out += cat(v.as_uint()); break;
     case Json::Kind::kReal: dump_real(out, v.as_double()); break;
     case Json::Kind::kString: dump_string(out, v.as_string()); break;
     case Json::Kind::kArray: {

@@ -47,6 +47,7 @@ class Json {
   // Checked access; a wrong kind throws kInvalidInput ("expected an integer, found a string").
   bool as_bool() const;
   int64_t as_int() const;      // kUint beyond int64 and reals with a fraction are refused; 4.0 is accepted
+  uint64_t as_uint() const;    // integers from 0 to 2^64 - 1
   double as_double() const;
   const std::string& as_string() const;
   const Array& as_array() const;
