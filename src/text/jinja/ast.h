@@ -60,7 +60,6 @@ struct Expr {
   ExprKind kind;
   int line;
   int height = 1;
-  bool folds = false;         // Jinja2 would compute it while compiling
   int symbol = -1;            // kName, kAttributeTarget
   Value constant;             // kConst
   std::string name;           // kName; attribute of kAttributeTarget

@@ -32,7 +32,7 @@ Value AttributePath::get(const Value& item) const {
 
 Value ignore_case(Interp& in, const Value& v) {
   if (!v.is_string()) return v;
-  in.work(v.text().size() * 4);
+  in.scan(v.text().size());
   return in.str(to_lower(v.text()));
 }
 

@@ -53,8 +53,8 @@ class Wrapper {
       text_.push_back(c.code);
       i += c.length;
     }
-    in_.step(text_.size() / 4);
     split();
+    in_.step(text_.size() / 4 + chunks_.size() * 4);
     wrap();
     return std::move(lines_);
   }

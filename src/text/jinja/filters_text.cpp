@@ -17,7 +17,7 @@ Value converted(Interp& in, const Value& v, Args& args) {
   bind_args("a text filter", args, {}, 0);
   std::string hold;
   const std::string_view s = text_of(in, v, hold);
-  in.work(s.size() * 4);
+  in.scan(s.size());
   return in.str(convert(s), v.is_markup());
 }
 
@@ -124,7 +124,7 @@ Value f_wordcount(Interp& in, const Value& v, Args& args) {
   bind_args("wordcount", args, {}, 0);
   std::string hold;
   const std::string_view s = text_of(in, v, hold);
-  in.work(s.size() * 4);
+  in.scan(s.size());
   int64_t n = 0;
   bool inside = false;
   for (size_t i = 0; i < s.size();) {
@@ -221,7 +221,7 @@ std::string unescape_html(std::string_view s) {
 Value f_striptags(Interp& in, const Value& v, Args& args) {
   bind_args("striptags", args, {}, 0);
   const std::string text = to_text(in, v);
-  in.work(text.size() * 4);
+  in.scan(text.size());
   std::string plain;
   size_t pos = 0;
   for (size_t open = text.find('<'); open != std::string::npos; open = text.find('<', pos)) {

@@ -44,12 +44,14 @@ class Interp {
   ~Interp();
   std::string run(const Json& variables);
 
-  // Budgets. work() counts long operations on text or sequences: one step per KiB or 16 items.
+  // Budgets. Long operations on text count one step per KiB copied or 32 bytes decoded, on
+  // sequences one per 16 items.
   void step(size_t n = 1) {
     steps_ += n;
     if (steps_ > limits_.max_steps) out_of_steps();
   }
-  void work(size_t bytes) { step(bytes >> 10); }
+  void work(size_t bytes) { step(bytes >> 10); }   // copying and searching
+  void scan(size_t bytes) { step(bytes >> 5); }    // work on single characters
   void require_memory(size_t bytes) const { meter_.require(bytes); }
   int64_t now() const noexcept { return now_; }
 
@@ -96,7 +98,6 @@ class Interp {
   Flow run_block(const std::vector<StmtPtr>& body);
   Flow run_statement(const Stmt& s);
   void run_output(const OutputNode& s);
-  Value eval_printed(const Expr& e);
   Flow run_if(const IfNode& s);
   Flow run_for(const ForNode& s);
   void run_set(const SetNode& s);
@@ -140,7 +141,6 @@ class Interp {
   size_t depth_ = 0;
   size_t calls_ = 0;
   int line_ = 0;
-  bool folding_ = false;  // evaluating what Jinja2 computes while compiling
   std::string out_;
   const Json* variables_ = nullptr;
   std::vector<Value> globals_;  // by symbol; kMissing until first used

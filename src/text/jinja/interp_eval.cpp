@@ -129,10 +129,6 @@ Value Interp::apply_postfix(const Postfix& p, const Value& base) {
     case Postfix::Kind::kSlice: {
       const auto part = [&](size_t i) { return p.index[i] ? eval(*p.index[i]) : Value::none(); };
       const Value start = part(0), stop = part(1), stride = part(2);
-      // While folding constants Jinja2 takes slices as items, and an item that does not exist is undefined.
-      if (folding_ && !base.is_undefined() && !base.is_string() && !base.is_sequence() && !base.is(Kind::kRange)) {
-        return undefined(cat(type_name(base), " object has no such slice"));
-      }
       return get_slice(*this, base, start, stop, stride);
     }
     case Postfix::Kind::kCall: {

@@ -38,20 +38,6 @@ Interp::Flow Interp::run_statement(const Stmt& s) {
   return Flow::kNormal;
 }
 
-// A printed constant is computed by Jinja2's compiler, or when that fails at run time.
-Value Interp::eval_printed(const Expr& e) {
-  if (!e.folds || e.kind == ExprKind::kConst) return eval(e);
-  folding_ = true;
-  try {
-    Value v = eval(e);
-    folding_ = false;
-    return v;
-  } catch (const Fault&) {
-    folding_ = false;
-    return eval(e);
-  }
-}
-
 void Interp::run_output(const OutputNode& s) {
   for (const OutputNode::Part& part : s.parts) {
     if (!part.expr) {
@@ -59,7 +45,7 @@ void Interp::run_output(const OutputNode& s) {
       continue;
     }
     std::string hold;
-    const Value v = eval_printed(*part.expr);
+    const Value v = eval(*part.expr);
     emit(text_of(*this, v, hold));
   }
 }

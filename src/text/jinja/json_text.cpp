@@ -112,10 +112,14 @@ class JsonWriter {
   }
 
   void write_string(std::string_view s) {
-    in_.work(s.size());
+    in_.scan(s.size());
     in_.require_memory(out_.size() + s.size());
     out_ += '"';
     for (size_t i = 0; i < s.size();) {
+      if (s[i] >= ' ' && s[i] < 0x7F && s[i] != '"' && s[i] != '\\') {  // the common case
+        out_ += s[i++];
+        continue;
+      }
       const Utf8Char c = decode_utf8(s.substr(i));
       const uint32_t u = c.code;
       if (u == '"' || u == '\\') {
@@ -287,7 +291,7 @@ class PrettyWriter {
     for (size_t i = 0; i < lines.size(); ++i) {
       const bool last_line = i + 1 == lines.size();
       const int width = kWidth - indent;
-      in_.work(lines[i].size());
+      in_.scan(lines[i].size());
       if (quoted_width(lines[i]) <= width - (last_line ? allowance : 0)) {
         chunks.push_back(quoted(lines[i]));
         continue;
@@ -297,7 +301,7 @@ class PrettyWriter {
       for (size_t j = 0; j < parts.size(); ++j) {
         const std::string candidate = cat(current, parts[j]);
         in_.step();
-        in_.work(candidate.size());
+        in_.scan(candidate.size());
         const bool last = last_line && j + 1 == parts.size();
         if (quoted_width(candidate) > width - (last ? allowance : 0)) {
           if (!current.empty()) chunks.push_back(quoted(current));

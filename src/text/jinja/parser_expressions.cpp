@@ -9,35 +9,7 @@
 
 namespace mainspring::jinja {
 
-ExprPtr Parser::make(ExprKind kind, int line) {
-  ExprPtr e = std::make_unique<Expr>(kind, line);
-  e->folds = kind == ExprKind::kConst;
-  return e;
-}
-
-namespace {
-
-bool folds(const ExprPtr& e) { return !e || e->folds; }
-
-// Whether the arguments of a filter or test are constants.
-bool folds(const CallSyntax& c) {
-  return std::all_of(c.pos.begin(), c.pos.end(), [](const ExprPtr& e) { return folds(e); }) && folds(c.star) &&
-         folds(c.double_star) && std::all_of(c.kw.begin(), c.kw.end(), [](const auto& kw) { return folds(kw.second); });
-}
-
-// Filters that take the context are never computed while compiling.
-bool takes_context(std::string_view filter) {
-  return filter == "map" || filter == "random" || filter.starts_with("select") || filter.starts_with("reject");
-}
-
-bool folds(const std::vector<Postfix>& chain) {
-  return std::all_of(chain.begin(), chain.end(), [](const Postfix& p) {
-    if (p.kind == Postfix::Kind::kCall || (p.kind == Postfix::Kind::kFilter && takes_context(p.name))) return false;
-    return folds(p.call) && std::all_of(p.index.begin(), p.index.end(), [](const ExprPtr& e) { return folds(e); });
-  });
-}
-
-}  // namespace
+ExprPtr Parser::make(ExprKind kind, int line) { return std::make_unique<Expr>(kind, line); }
 
 // Sets the height and refuses trees that would nest too deep when they run.
 ExprPtr Parser::finish(ExprPtr e) const {
@@ -53,8 +25,6 @@ ExprPtr Parser::finish(ExprPtr e) const {
     see(p.call.star);
     see(p.call.double_star);
   }
-  e->folds = std::all_of(e->kids.begin(), e->kids.end(), [](const ExprPtr& kid) { return folds(kid); });
-  e->folds = e->folds && folds(e->chain);
   e->height = height + 1;
   if (e->height > kMaxSyntaxDepth) fail_at(e->line, "the expression is nested too deep");
   return e;
@@ -220,14 +190,12 @@ ExprPtr Parser::parse_name(bool with_namespace) {
     e->constant = Value::none();
   } else if (with_namespace && skip_op(".")) {
     e->kind = ExprKind::kAttributeTarget;
-    e->folds = false;
-    e->name = expect_identifier();
+      e->name = expect_identifier();
     e->symbol = symbol(t.text);
     note_load(t.text);
   } else {
     e->kind = ExprKind::kName;
-    e->folds = false;
-    e->name = t.text;
+      e->name = t.text;
     e->symbol = symbol(t.text);
   }
   return e;

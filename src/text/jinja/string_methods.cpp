@@ -26,7 +26,7 @@ Value pieces(Interp& in, const Value& self, const std::vector<std::string_view>&
 template <std::string (*convert)(std::string_view)>
 Value converted(Interp& in, const Value& self, Args& args) {
   bind_args("a str method", args, {}, 0);
-  in.work(self.text().size() * 4);
+  in.scan(self.text().size());
   return result(in, self, convert(self.text()));
 }
 
@@ -52,7 +52,7 @@ Value splitted(Interp& in, const Value& self, Args& args) {
 
 Value str_splitlines(Interp& in, const Value& self, Args& args) {
   const auto a = bind_args("splitlines", args, {"keepends"}, 0);
-  in.work(self.text().size());
+  in.scan(self.text().size());
   return pieces(in, self, split_lines(self.text(), !a[0].is_missing() && truth(in, a[0])));
 }
 
@@ -146,7 +146,7 @@ Value str_format_map(Interp& in, const Value& self, Args& args) {
 template <bool (*accept)(uint32_t)>
 Value all_are(Interp& in, const Value& self, Args& args) {
   bind_args("a str test", args, {}, 0);
-  in.work(self.text().size() * 4);
+  in.scan(self.text().size());
   const std::string_view s = self.text();
   for (size_t i = 0; i < s.size();) {
     const Utf8Char c = decode_utf8(s.substr(i));
@@ -175,13 +175,13 @@ Value str_isidentifier(Interp&, const Value& self, Args& args) {
 template <bool lower>
 Value is_case(Interp& in, const Value& self, Args& args) {
   bind_args("a str test", args, {}, 0);
-  in.work(self.text().size() * 4);
+  in.scan(self.text().size());
   return Value::boolean(has_only_case(self.text(), lower));
 }
 
 Value str_istitle(Interp& in, const Value& self, Args& args) {
   bind_args("istitle", args, {}, 0);
-  in.work(self.text().size() * 4);
+  in.scan(self.text().size());
   const std::string_view s = self.text();
   bool cased = false, previous = false;
   for (size_t i = 0; i < s.size();) {

@@ -75,6 +75,10 @@ std::string quoted(std::string_view s) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string out(1, quote);
   for (size_t i = 0; i < s.size();) {
+    if (s[i] >= ' ' && s[i] < 0x7F && s[i] != quote && s[i] != '\\') {  // the common case
+      out += s[i++];
+      continue;
+    }
     const Utf8Char c = decode_utf8(s.substr(i));
     const uint32_t u = c.code;
     if (u == static_cast<uint32_t>(quote) || u == '\\') {
@@ -148,7 +152,7 @@ void append_repr(Interp& in, std::string& out, const Value& v) {
     case Kind::kInt: out += cat(v.as_int()); return;
     case Kind::kFloat: out += real_text(v.as_real()); return;
     case Kind::kString: {
-      in.work(v.text().size());
+      in.scan(v.text().size());
       const std::string text = quoted(v.text());
       out += v.is_markup() ? cat("Markup(", text, ")") : text;
       return;
