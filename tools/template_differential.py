@@ -5,9 +5,10 @@
 
 Exits with 1 when there is a difference. Left out of the comparison: what the program refuses on purpose (integers beyond
 64 bits, complex numbers, random), texts that hold a Python address, and slices of what has none: Jinja2 raises when it
-evaluates them but prints nothing when its compiler happened to fold them as constants.
+evaluates them but prints nothing when its compiler happened to fold them as constants (unknown filters in what it folds away likewise).
 """
 import argparse
+import functools
 import json
 import random
 import re
@@ -15,7 +16,38 @@ import subprocess
 import sys
 import warnings
 
+import jinja2.filters
+
 from template_reference import NOW, render
+
+
+class Iterator:
+    """Stands in for Python's generators, whose repr is an address; ours print like this."""
+
+    def __init__(self, inner, name):
+        self.inner, self.name = inner, name
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.inner)
+
+    def __repr__(self):
+        return f"<{self.name} object>"
+
+
+def plain_repr(function):
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        result = function(*args, **kwargs)
+        return Iterator(result, type(result).__name__) if hasattr(result, "__next__") else result
+
+    return wrapped
+
+
+for lazy in ("batch", "slice", "items", "map", "unique", "select", "reject", "selectattr", "rejectattr", "reverse"):
+    jinja2.filters.FILTERS[lazy] = plain_repr(jinja2.filters.FILTERS[lazy])
 
 warnings.simplefilter("ignore")  # Jinja2's compiler warns about odd constants
 VARIABLES = {
@@ -148,7 +180,7 @@ class Maker:
         return self.output(4) if self.r.random() < 0.6 else self.block(2) + self.block(1)
 
 
-ADDRESS = re.compile(r"(<|&lt;|%3C)[\w.\\]*( |%20|\+)?(object|o?b?j?e?c?t?\.\.\.|function|built-in|bound|generator)|0x[0-9a-f]{6}", re.I)
+ADDRESS = re.compile(r"(function|built-in|bound method)|0x[0-9a-f]{6}| at 0x", re.I)
 REFUSED = ("64 bit", "complex numbers", "is refused", "surrogate", "not supported: ", "a slice must be the only index", "cannot be sliced", "a slice index must be", "steps", "memory")
 
 
@@ -171,8 +203,8 @@ def main():
             print("DRIVER DIED", repr(source))
             sys.exit(2)
         ours = json.loads(line)
-        if any(w in ours.get("error", "") for w in REFUSED):
-            counts["left out"] += 1  # Jinja2 would work on it for ages
+        if any(w in ours.get("error", "") for w in REFUSED):  # Jinja2 would work on it for ages
+            counts["left out"] += 1
             continue
         try:
             expected = {"text": render(source, VARIABLES)}
@@ -181,7 +213,7 @@ def main():
         except Exception as error:
             expected = {"error": f"{type(error).__name__}: {error}"}
         text = expected.get("text", "")
-        if "left out" in expected or re.search(ADDRESS, text) or len(text) > 1_000_000 or re.search(r"\d{19}", text):
+        if "left out" in expected or ("named 'nosuch" in ours.get("error", "") and "text" in expected) or re.search(ADDRESS, text) or len(text) > 1_000_000 or re.search(r"\d{19}", text):
             counts["left out"] += 1
         elif "error" in ours and "error" in expected:
             counts["both failed"] += 1

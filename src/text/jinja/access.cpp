@@ -48,6 +48,7 @@ constexpr std::array kObjectAttributes = {
     "__class__", "__delattr__", "__dir__", "__doc__", "__eq__", "__format__", "__ge__", "__getattribute__", "__gt__",
     "__hash__", "__init__", "__init_subclass__", "__le__", "__lt__", "__ne__", "__new__", "__reduce__", "__reduce_ex__",
     "__repr__", "__setattr__", "__sizeof__", "__str__", "__subclasshook__", "__getstate__"};
+constexpr std::array kUndefinedAttributes = {"__len__", "__iter__", "__bool__", "__call__", "__getitem__", "__slots__"};
 // Methods that would change a value: the immutable sandbox refuses them.
 constexpr std::array kDictChangers = {"clear", "pop", "popitem", "setdefault", "update"};
 constexpr std::array kListChangers = {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
@@ -169,7 +170,7 @@ Value no_attribute(Interp& in, const Value& v, const Value& key) {
 }  // namespace
 
 Value get_attribute(Interp& in, const Value& v, std::string_view name) {
-  if (v.is_undefined() && is_refused(v, name)) return in.undefined(cat("access to attribute ", name, " is unsafe"));
+  if (v.is_undefined() && (is_refused(v, name) || is_one_of(name, kUndefinedAttributes))) return in.undefined(cat("access to attribute ", name, " is unsafe"));
   if (v.is_undefined()) fault(v.as<UndefinedObj>().message);
   // The common case first: an item of a dict whose name no dict method has.
   if (v.is(Kind::kDict) && find_method(v, name) == nullptr && !is_refused(v, name)) {
@@ -190,7 +191,7 @@ Value get_item(Interp& in, const Value& v, const Value& key) {
 namespace {
 
 struct SliceBounds {
-  int64_t start, step, count;
+  int64_t start, end, step, count;
 };
 
 SliceBounds slice_bounds(const Value& start, const Value& stop, const Value& step, int64_t n) {
@@ -205,7 +206,7 @@ SliceBounds slice_bounds(const Value& start, const Value& stop, const Value& ste
   if (b.step == 0) fault("slice step cannot be zero");
   const int64_t low = b.step < 0 ? -1 : 0, high = b.step < 0 ? n - 1 : n;
   b.start = bound(start, b.step < 0 ? high : low, low, high);
-  const int64_t end = bound(stop, b.step < 0 ? low : high, low, high);
+  const int64_t end = b.end = bound(stop, b.step < 0 ? low : high, low, high);
   if (b.step > 0) {
     b.count = end > b.start ? (end - b.start - 1) / b.step + 1 : 0;
   } else {
@@ -242,11 +243,9 @@ Value get_slice(Interp& in, const Value& v, const Value& start, const Value& sto
   if (v.is_string()) return slice_string(in, v, b);
   if (v.is(Kind::kRange)) {
     const RangeObj& r = v.as<RangeObj>();
-    const int64_t stride = r.step * b.step;
-    const int64_t first = r.at(b.start);
-    int64_t end = 0;
-    if (__builtin_mul_overflow(b.count, stride, &end)) fault("integer result does not fit 64 bits");
-    return in.make(Kind::kRange, std::make_shared<RangeObj>(first, stride, b.count, first + end), 0);
+    int64_t stride = 0;
+    if (__builtin_mul_overflow(r.step, b.step, &stride)) fault("integer result does not fit 64 bits");
+    return in.make(Kind::kRange, std::make_shared<RangeObj>(r.at(b.start), stride, b.count, r.at(b.end)), 0);
   }
   in.step(static_cast<size_t>(b.count) / 16);
   std::vector<Value> items;
