@@ -20,6 +20,7 @@ inline void pause_cpu() noexcept {
 }
 
 constexpr auto kSpin = std::chrono::microseconds(50);
+constexpr int kJoinSpins = 500;
 
 void pin_to_allowed_cpu(int index) noexcept {
   cpu_set_t allowed;
@@ -112,10 +113,8 @@ void ThreadTeam::parallel_for_member(int64_t n_tasks, FunctionRef<void(int64_t, 
   int turn = 0;
   while (s.running.load(std::memory_order_acquire) != 0) {
     pause_cpu();
-    if (++turn > 20000) {  // a worker has lost its CPU: let it have this one
-      std::this_thread::yield();
-      turn = 0;
-    }
+    // After some 20 us the worker has probably lost its CPU: give it this one, again and again.
+    if (++turn > kJoinSpins) std::this_thread::yield();
   }
 }
 
