@@ -150,8 +150,8 @@ void report(App& app, const Engine& engine, const Bench& bench, double load_s) {
                       .dump() + "\n");
     return;
   }
-  std::string out = cat(printable(info.path, 200), ": ", info.architecture, ", ", info.device, ", ", info.threads,
-                        " threads, ", info.dtype, ", KV ", info.kv_dtype, "\n", s.integer("prompt-tokens"),
+  std::string out = cat(printable(info.path, 200), ": ", info.architecture, ", ", info.device, ", ", info.dtype,
+                        ", KV ", info.kv_dtype, "\n", s.integer("prompt-tokens"),
                         " prompt tokens, ", s.integer("output-tokens"), " output tokens, batch ", s.integer("batch"),
                         ", ", s.integer("repeat"), " runs\n\n");
   out += table_text({{"", "median", "min", "max"},

@@ -163,7 +163,7 @@ class Chat {
   }
 
   void answer() {
-    GenerateRequest request{.sampling = sampling_params(app_.settings, engine_)};
+    GenerateRequest request{.sampling = sampling_params(app_.settings, engine_, true)};
     request.prompt = fitting_prompt(request.sampling);
     CancelOnSignal cancel(app_.signals);
     Generation generation = engine_.generate(std::move(request));

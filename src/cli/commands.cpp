@@ -22,7 +22,7 @@ constexpr Command kCommands[] = {
     {"tokenize", kTokenize, "text to token ids, or back", "prompt", false, "", run_tokenize},
     {"perplexity", kPerplexity, "how well a model predicts a text", "file", true,
      "Windows of --window tokens move over the text by --stride; a token counts once, with the longest context that a\n"
-     "window gives it. The first token of the text is not predicted.",
+     "window gives it. The first token of the text is not predicted, nor, where windows do not overlap, the first of each.",
      run_perplexity},
     {"logits", kLogits, "next-token logits of a text", "prompt", false, "", run_logits},
     {"bench", kBench, "prefill and decode rates", "model", false,

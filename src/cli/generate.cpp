@@ -73,10 +73,10 @@ int run_single(App& app) {
   if (options.max_sequences == 0) options.max_sequences = 1;
   const auto engine = load_engine(app, options);
 
-  GenerateRequest request{.sampling = sampling_params(s, *engine)};
-  request.prompt = raw || !engine->info().has_chat_template
-                       ? engine->tokenize(prompt)
-                       : chat_prompt(*engine, single_messages(s, prompt), s.text("template-args"));
+  const bool conversation = !raw && engine->info().has_chat_template;
+  GenerateRequest request{.sampling = sampling_params(s, *engine, conversation)};
+  request.prompt = conversation ? chat_prompt(*engine, single_messages(s, prompt), s.text("template-args"))
+                                : engine->tokenize(prompt);
   const bool logprobs = request.sampling.top_logprobs >= 0;
   CancelOnSignal cancel(app.signals);
   Generation generation = engine->generate(std::move(request));
@@ -126,9 +126,12 @@ class BatchRun {
     Running r{.request = &requests_[next_++]};
     try {
       const Settings s = request_settings(*r.request, file_, app_.settings);
-      GenerateRequest request{.sampling = sampling_params(s, engine_)};
+      const bool conversation = is_conversation(*r.request, s);
+      GenerateRequest request{.sampling = sampling_params(s, engine_, conversation)};
       r.logprobs = request.sampling.top_logprobs >= 0;
-      request.prompt = prompt_of(*r.request, s);
+      request.prompt = conversation
+                           ? chat_prompt(engine_, request_messages(*r.request, s), s.text("template-args"))
+                           : engine_.tokenize(r.request->members.at("prompt").as_string());
       r.generation.emplace(engine_.generate(std::move(request)));
     } catch (const Error& e) {
       r.error = failed(e);
@@ -136,12 +139,11 @@ class BatchRun {
     running_.push_back(std::move(r));
   }
 
-  std::vector<int32_t> prompt_of(const BatchRequest& r, const Settings& s) const {
+  // Text that the model just continues otherwise. Messages always need the template.
+  bool is_conversation(const BatchRequest& r, const Settings& s) const {
+    if (r.members.contains("messages")) return true;
     const Json* raw = r.members.find("raw");
-    const bool is_raw = raw ? raw->as_bool() : s.flag("raw") && r.members.contains("prompt");
-    const Json* prompt = r.members.find("prompt");
-    if (prompt && (is_raw || !engine_.info().has_chat_template)) return engine_.tokenize(prompt->as_string());
-    return chat_prompt(engine_, request_messages(r, s), s.text("template-args"));
+    return !(raw ? raw->as_bool() : s.flag("raw")) && engine_.info().has_chat_template;
   }
 
   void finish_first() {

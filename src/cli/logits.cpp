@@ -1,5 +1,6 @@
 // `mainspring logits`: the largest next-token logits, for comparing with other implementations.
 #include <algorithm>
+#include <fstream>
 #include <numeric>
 
 #include "base/str.h"
@@ -41,8 +42,15 @@ int run_logits(App& app) {
   const std::vector<int32_t> tokens = engine->tokenize(text, s.flag("special"), s.flag("parse-special"));
   if (tokens.empty()) fail(Code::kInvalidInput, "the text has no tokens");
   const bool json = s.flag("json"), all = s.flag("all");
+  const std::string path = s.text("output");
+  std::ofstream file;
+  if (!path.empty()) file.open(path, std::ios::binary | std::ios::trunc);
+  if (file.fail()) fail(Code::kIo, path, ": cannot be written");
   Json positions = Json::array();
   engine->score(tokens, all, [&](int64_t position, std::span<const float> logits) {
+    const auto bytes = std::as_bytes(logits);
+    if (file.is_open())   // a failed write is noticed after the run
+      file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     const std::vector<int32_t> ids = largest(logits, static_cast<size_t>(s.integer("top")));
     if (json) {
       positions.push_back(Json::object({{"position", position}, {"top", top_json(*engine, logits, ids)}}));
@@ -54,6 +62,8 @@ int run_logits(App& app) {
                  printable(engine->detokenize(std::span(&id, 1))), "\n");
     app.out.write(out);
   });
+  if (file.is_open()) file.close();
+  if (file.fail()) fail(Code::kIo, path, ": writing the logits failed");
   if (!json) return 0;
   Json ids = Json::array();
   for (int32_t t : tokens) ids.push_back(int64_t{t});

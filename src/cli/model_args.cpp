@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "base/mapped_file.h"
 #include "base/progress.h"
@@ -110,8 +111,27 @@ SamplingParams sampling_params(const Settings& s, SamplingParams p, const Tokeni
   return p;
 }
 
-SamplingParams sampling_params(const Settings& settings, const Engine& engine) {
-  return sampling_params(settings, engine.info().default_sampling,
+namespace {
+
+bool shapes_distribution(const Settings& s) {
+  for (const char* name : {"temperature", "top-k", "top-p", "min-p", "typical-p"})
+    if (s.given(name)) return true;
+  return false;
+}
+
+bool is_plain(const SamplingParams& p) {
+  return p.temperature == 1 && p.top_k == 0 && p.top_p == 1 && p.min_p == 0 && p.typical_p == 1;
+}
+
+}  // namespace
+
+SamplingParams sampling_params(const Settings& settings, const Engine& engine, bool conversation) {
+  SamplingParams defaults = engine.info().default_sampling;
+  if (conversation && is_plain(defaults) && !shapes_distribution(settings)) {
+    defaults.temperature = 0.7;
+    defaults.top_p = 0.9;
+  }
+  return sampling_params(settings, std::move(defaults),
                          [&](std::string_view text) { return engine.tokenize(text, false, false); });
 }
 
@@ -119,7 +139,17 @@ void check_sampling(const Settings& settings) {
   const SamplingParams p = sampling_params(settings, SamplingParams{}, [](std::string_view) {
     return std::vector<int32_t>{};
   });
-  validate(p, std::numeric_limits<int32_t>::max());
+  try {
+    validate(p, std::numeric_limits<int32_t>::max());
+  } catch (const Error& e) {
+    // The message begins with the field's name; people know the flag, variable or line that set it.
+    for (const Setting& s : settings.all()) {
+      const std::string field = file_key(*s.spec);
+      if (!s.source.empty() && e.message().starts_with(field + " "))
+        throw Error(e.code(), s.source + e.message().substr(field.size()));
+    }
+    throw;
+  }
 }
 
 std::string read_input(const std::string& file) {

@@ -26,8 +26,9 @@ std::unique_ptr<Engine> load_engine(App& app, ModelOptions options, bool offer_p
 using Tokenize = std::function<std::vector<int32_t>(std::string_view)>;
 // `defaults` with every sampling option that was given. `tokenize` turns --bad-words into ids.
 SamplingParams sampling_params(const Settings& settings, SamplingParams defaults, const Tokenize& tokenize);
-// The same with the model's own defaults.
-SamplingParams sampling_params(const Settings& settings, const Engine& engine);
+// The same with the model's own defaults. A conversation with a model that brings none (no generation_config.json) is
+// sampled a little below the plain distribution, unless one of temperature, top_k, top_p, min_p, typical_p is given.
+SamplingParams sampling_params(const Settings& settings, const Engine& engine, bool conversation);
 // Throws what sampling_params and the engine would throw, before a model is loaded.
 void check_sampling(const Settings& settings);
 

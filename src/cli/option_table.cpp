@@ -44,11 +44,13 @@ constexpr OptionSpec kOptions[] = {
     {.name = "window", .kind = kInt, .value = "N", .fallback = "2048", .min = 2, .max = kBig, .commands = kPerplexity,
      .help = "tokens the model sees at once (at most its context)"},
     {.name = "stride", .kind = kInt, .value = "N", .fallback = "0", .min = 0, .max = kBig, .commands = kPerplexity,
-     .help = "tokens from one window to the next; 0: half a window"},
+     .help = "tokens from one window to the next; 0: the whole window, so that windows do not overlap"},
     {.name = "top", .kind = kInt, .value = "K", .fallback = "10", .min = 1, .max = 1e9, .commands = kLogits,
      .help = "the K largest logits"},
     {.name = "all", .kind = kFlag, .fallback = "false", .commands = kLogits, .shared = false,
      .help = "every position and not only the last"},
+    {.name = "output", .letter = 'o', .kind = kPath, .value = "FILE", .commands = kLogits, .shared = false,
+     .help = "also write every logit to FILE: float32, little-endian, one row a position"},
     {.name = "prompt-tokens", .kind = kInt, .value = "N", .fallback = "512", .min = 1, .max = 1e9, .commands = kBench,
      .help = "prompt length"},
     {.name = "output-tokens", .kind = kInt, .value = "N", .fallback = "128", .min = 2, .max = 1e9, .commands = kBench,
@@ -144,7 +146,7 @@ constexpr OptionSpec kOptions[] = {
 
     // Common.
     {.name = "config", .kind = kPath, .value = "FILE", .section = Section::kCommon, .commands = kEvery,
-     .help = "settings file (default: $XDG_CONFIG_HOME/mainspring/config.toml)"},
+     .shared = false, .help = "settings file (or MAINSPRING_CONFIG; default: $XDG_CONFIG_HOME/mainspring/config.toml)"},
     {.name = "print-config", .kind = kFlag, .fallback = "false", .section = Section::kCommon, .commands = kEvery,
      .shared = false, .help = "show every setting and where it comes from, and exit"},
     {.name = "help", .letter = 'h', .kind = kFlag, .fallback = "false", .section = Section::kCommon,

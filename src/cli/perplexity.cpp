@@ -1,4 +1,4 @@
-// `mainspring perplexity`: exp of the mean negative log likelihood of a text, over sliding windows.
+// `mainspring perplexity`: exp of the mean negative log likelihood of a text, over windows of the text.
 #include <algorithm>
 #include <cmath>
 
@@ -43,6 +43,7 @@ Likelihood measure(Engine& engine, const std::vector<int32_t>& tokens, int64_t w
   int64_t counted = 1;   // targets below were counted; token 0 has nothing to predict it
   for (int64_t begin = 0; counted < n; begin += stride) {
     const int64_t end = std::min(begin + window, n);
+    if (end - begin < 2) break;   // one token alone has nothing to predict it
     const std::span<const int32_t> part(tokens.data() + begin, static_cast<size_t>(end - begin));
     engine.score(part, true, [&](int64_t position, std::span<const float> logits) {
       const int64_t target = begin + position + 1;
@@ -68,10 +69,9 @@ int run_perplexity(App& app) {
   const std::vector<int32_t> tokens = engine->tokenize(text, s.flag("special"), true);
   if (tokens.size() < 2) fail(Code::kInvalidInput, s.text("file"), ": at least two tokens are needed, found ", tokens.size());
   const int64_t window = std::min(s.integer("window"), engine->info().context);
-  const int64_t stride = s.integer("stride") > 0 ? s.integer("stride") : std::max<int64_t>(1, window / 2);
-  // With windows that do not overlap, the first token of each would not be predicted.
-  if (stride >= window)
-    fail(Code::kInvalidInput, s.get("stride").source, ": expected less than the window of ", window, " tokens, found ", stride);
+  const int64_t stride = s.integer("stride") > 0 ? s.integer("stride") : window;
+  if (stride > window)   // it would leave out text
+    fail(Code::kInvalidInput, s.get("stride").source, ": expected at most the window of ", window, " tokens, found ", stride);
   const Likelihood result = measure(*engine, tokens, window, stride);
   if (s.flag("json")) {
     const Json out = Json::object({{"perplexity", std::exp(result.mean())}, {"standard_error", result.error()},

@@ -2,6 +2,7 @@
 #include "cli/report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/str.h"
 #include "base/terminal.h"
@@ -31,6 +32,8 @@ std::string scalar_text(std::string_view key, const Json& v) {
   if (v.is_string()) return printable(v.as_string(), 400);
   if (v.is_number() && is_size(key) && v.as_double() >= 0) return human_bytes(static_cast<uint64_t>(v.as_double()));
   if (v.is_integer() && v.kind() == Json::Kind::kInt && !key.ends_with("ids")) return grouped(v.as_int());
+  if (v.kind() == Json::Kind::kReal && std::floor(v.as_double()) == v.as_double() && std::fabs(v.as_double()) < 1e15)
+    return grouped(static_cast<int64_t>(v.as_double()));
   return v.dump();
 }
 

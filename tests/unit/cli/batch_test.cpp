@@ -47,8 +47,8 @@ TEST(Batch, MessagesOfAPrompt) {
   Settings base(kGenerate);
   base.set(*find_option(kGenerate, "system"), {"S"}, Origin::kCommandLine, "--system");
   const auto requests = parse_batch("{\"prompt\": \"p\"}\n{\"prompt\": \"p\", \"system\": \"own\"}\n", "b", base);
-  EXPECT_EQ(request_messages(requests[0], base).dump(),
-            R"([{"role":"system","content":"S"},{"role":"user","content":"p"}])");
+  EXPECT_EQ(request_messages(requests[0], base),
+            parse_json(R"([{"role":"system","content":"S"},{"role":"user","content":"p"}])", "expected"));
   EXPECT_EQ(request_messages(requests[1], base).as_array()[0].at("content").as_string(), "own");
 }
 
