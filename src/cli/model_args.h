@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/settings.h"
+#include "hub/hub.h"
 #include "mainspring/engine.h"
 
 namespace mainspring::cli {
@@ -17,6 +18,9 @@ namespace mainspring::cli {
 // The local folder or file of --model: a path, a hub id found in the cache, or the embedded default. kNotFound says what
 // to do. `offer_pull`: on a terminal ask whether to download a hub model that is not there.
 std::string resolve_model_path(App& app, bool offer_pull = false);
+
+// Downloads a hub model with a progress line; returns its local path. Ctrl-C throws Interrupted.
+std::string pull_with_progress(App& app, const ModelRef& ref, bool verify);
 
 // ModelOptions of the settings, for options the command has.
 ModelOptions model_options(const Settings& settings);

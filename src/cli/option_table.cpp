@@ -63,6 +63,8 @@ constexpr OptionSpec kOptions[] = {
      .commands = kBench, .help = "prompt token ids: random, or one id repeated"},
     {.name = "self-test", .kind = kFlag, .fallback = "true", .commands = kDoctor,
      .help = "compare the kernels of every usable instruction set with plain arithmetic"},
+    {.name = "verify", .kind = kFlag, .fallback = "false", .commands = kPull, .shared = false,
+     .help = "hash the files that are there already, and fetch damaged ones again"},
     {.name = "ref", .kind = kModel, .value = "MODEL", .commands = kPull | kRm, .shared = false,
      .positional_only = true, .help = "hub id: org/name[@revision][:quant]"},
     {.name = "quiet", .letter = 'q', .kind = kFlag, .fallback = "false", .commands = kList, .shared = false,

@@ -10,6 +10,11 @@ namespace mainspring::cli {
 // The reader of stdout went away (head, a pager): the program ends quietly with the status of SIGPIPE.
 class OutputClosed : public std::exception {};
 
+// A signal ended the work in an orderly way; the status is 128 + signal.
+struct Interrupted {
+  int signal;
+};
+
 // Unbuffered writer: a piece is visible as soon as it is written, and a full disk is an error and not a lost answer.
 class Output {
  public:

@@ -91,6 +91,8 @@ int run_program(const std::vector<std::string>& args, const EnvGetter& env) {
     return dispatch(args, env);
   } catch (const OutputClosed&) {
     return 128 + SIGPIPE;
+  } catch (const Interrupted& e) {
+    return 128 + e.signal;
   } catch (const Error& e) {
     print_error(e.message());
     return exit_status(e.code());
