@@ -44,19 +44,30 @@ class Reference:
     def tokenize(self, text: str) -> list[int]:
         return self.tokenizer(text)["input_ids"]
 
-    def _path(self, kind: str, *parts) -> str:
+    def _path(self, kind: str, *parts, ending: str = ".npy") -> str:
         digest = hashlib.sha256(json.dumps([self._key, kind, *parts]).encode()).hexdigest()[:24]
-        return os.path.join(self.cache, f"{kind}-{digest}.npy")
+        return os.path.join(self.cache, f"{kind}-{digest}{ending}")
 
-    def logits(self, ids: list[int]) -> np.ndarray:
-        """float32 [len(ids), vocab], one whole forward pass."""
+    def logits(self, ids: list[int], keep: bool = True) -> np.ndarray:
+        """float32 [len(ids), vocab], one whole forward pass. keep: in the cache (hundreds of megabytes a text)."""
         path = self._path("logits", ids)
-        if not os.path.exists(path):
-            import torch
-            with torch.no_grad():
-                out = self.model(torch.tensor([ids]), use_cache=False).logits[0].numpy()
+        if keep and os.path.exists(path):
+            return np.load(path, mmap_mode="r")
+        import torch
+        with torch.no_grad():
+            out = self.model(torch.tensor([ids]), use_cache=False).logits[0].numpy()
+        if keep:
             _save(path, out)
-        return np.load(path, mmap_mode="r")
+        return out
+
+    def cached_json(self, kind: str, parts: list, compute) -> dict:
+        path = self._path(kind, parts, ending=".json")
+        if not os.path.exists(path):
+            result = compute()
+            with open(path, "w") as f:
+                json.dump(result, f)
+        with open(path) as f:
+            return json.load(f)
 
     def greedy(self, ids: list[int], count: int) -> tuple[list[int], list[float]]:
         """The greedy continuation and at each step the lead of the best logit over the second."""
