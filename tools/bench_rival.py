@@ -18,6 +18,7 @@ The rival is built once by tools/build_rival.sh. Without --model the default mod
 usage: bench_rival.py [--program build/default/bin/mainspring] [--model NAME=FILE.gguf ...] [--rounds 5] [--threads 2]
        [--out bench/results] [--ours-args "--isa avx512"] [--python PYTHON_OF_THE_RIVAL] [--rival-lib FOLDER]
 """
+
 import argparse
 import csv
 import datetime
@@ -46,8 +47,14 @@ class Rival:
         if args.rival_lib:
             env["LLAMA_CPP_LIB_PATH"] = args.rival_lib
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen([args.python, os.path.join(HERE, "rival_llama.py"), model, str(args.threads), "1024"],
-                                        stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=env)
+        self.process = subprocess.Popen(
+            [args.python, os.path.join(HERE, "rival_llama.py"), model, str(args.threads), "1024"],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=env,
+        )
 
     def ask(self, request: dict) -> dict:
         self.process.stdin.write(json.dumps(request) + "\n")
@@ -55,8 +62,10 @@ class Rival:
         line = self.process.stdout.readline()
         if not line:
             code = self.process.wait()
-            raise SystemExit(f"the rival ended with status {code}: {self.process.stderr.read()[-500:]}\n"
-                             "(status -11 on a CPU with AMX: see tools/build_rival.sh)")
+            raise SystemExit(
+                f"the rival ended with status {code}: {self.process.stderr.read()[-500:]}\n"
+                "(status -11 on a CPU with AMX: see tools/build_rival.sh)"
+            )
         return json.loads(line)
 
     def measure(self, metric: str) -> float:
@@ -70,13 +79,26 @@ class Rival:
 
 class Ours:
     def __init__(self, model: str, args):
-        self.command = [args.program, "bench", "--model", model, "--threads", str(args.threads), "--repeat", "1", "--json",
-                        *shlex.split(args.ours_args)]
+        self.command = [
+            args.program,
+            "bench",
+            "--model",
+            model,
+            "--threads",
+            str(args.threads),
+            "--repeat",
+            "1",
+            "--json",
+            *shlex.split(args.ours_args),
+        ]
 
     def run(self, metric: str) -> dict:
         _, prompt, output = METRICS[metric]
-        done = subprocess.run([*self.command, "--prompt-tokens", str(prompt), "--output-tokens", str(output)],
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            [*self.command, "--prompt-tokens", str(prompt), "--output-tokens", str(output)],
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             raise SystemExit(f"{' '.join(self.command)} failed: {done.stderr.strip()}")
         return json.loads(done.stdout)
@@ -124,10 +146,15 @@ def build_probe() -> str:
 
 def rival_python() -> str:
     for python in (os.path.join(ROOT, "build", "rival", "venv", "bin", "python"), sys.executable):
-        if os.path.exists(python) and not subprocess.run([python, "-c", "import llama_cpp"], capture_output=True).returncode:
+        if (
+            os.path.exists(python)
+            and not subprocess.run([python, "-c", "import llama_cpp"], capture_output=True).returncode
+        ):
             return python
-    raise SystemExit("bench_rival: llama.cpp is not built yet; run tools/build_rival.sh (some minutes), or name a --python that "
-                     "has llama-cpp-python")
+    raise SystemExit(
+        "bench_rival: llama.cpp is not built yet; run tools/build_rival.sh (some minutes), or name a --python that "
+        "has llama-cpp-python"
+    )
 
 
 def default_model() -> str:
@@ -158,16 +185,27 @@ def measure_model(name: str, path: str, args) -> tuple[list[dict], dict]:
         samples = []
         for r in range(args.rounds):
             for metric in METRICS:
-                for side in list(sides)[::1 if r % 2 == 0 else -1]:
+                for side in list(sides)[:: 1 if r % 2 == 0 else -1]:
                     state = probe(args)
                     rate = sides[side].measure(metric)
-                    samples.append({"round": r, "model": name, "metric": metric, "side": side,
-                                    "tokens_per_s": round(rate, 2), **state})
+                    samples.append(
+                        {
+                            "round": r,
+                            "model": name,
+                            "metric": metric,
+                            "side": side,
+                            "tokens_per_s": round(rate, 2),
+                            **state,
+                        }
+                    )
                     print(f"  {r} {name} {metric:14s} {side:5s} {rate:9.1f} t/s   {state}", flush=True)
     finally:
         rival.close()
-    return samples, {"rival": f"llama.cpp (llama-cpp-python {info['package']})", "rival_system": info["system"].strip(" |"),
-                     "ours": f"{ours_info['device']}, {ours_info['dtype']}, KV {ours_info['kv_dtype']}"}
+    return samples, {
+        "rival": f"llama.cpp (llama-cpp-python {info['package']})",
+        "rival_system": info["system"].strip(" |"),
+        "ours": f"{ours_info['device']}, {ours_info['dtype']}, KV {ours_info['kv_dtype']}",
+    }
 
 
 def summarize(samples: list[dict], info: dict, args, date: str) -> list[dict]:
@@ -178,11 +216,24 @@ def summarize(samples: list[dict], info: dict, args, date: str) -> list[dict]:
         b = [s["tokens_per_s"] for s in mine if s["side"] == "rival"]
         rounds = sorted({s["round"] for s in mine})
         of = {(s["round"], s["side"]): s["tokens_per_s"] for s in mine}
-        row = {"date": date, "machine": machine(), "commit": commit(), **info, "model": model, "metric": metric,
-               "threads": args.threads, "rounds": len(rounds), "ours_median": round(statistics.median(a), 1), "ours_min": min(a),
-               "ours_max": max(a), "rival_median": round(statistics.median(b), 1), "rival_min": min(b), "rival_max": max(b),
-               "ratio": round(statistics.median(a) / statistics.median(b), 3),
-               "paired": round(statistics.median(of[r, "ours"] / of[r, "rival"] for r in rounds), 3)}
+        row = {
+            "date": date,
+            "machine": machine(),
+            "commit": commit(),
+            **info,
+            "model": model,
+            "metric": metric,
+            "threads": args.threads,
+            "rounds": len(rounds),
+            "ours_median": round(statistics.median(a), 1),
+            "ours_min": min(a),
+            "ours_max": max(a),
+            "rival_median": round(statistics.median(b), 1),
+            "rival_min": min(b),
+            "rival_max": max(b),
+            "ratio": round(statistics.median(a) / statistics.median(b), 3),
+            "paired": round(statistics.median(of[r, "ours"] / of[r, "rival"] for r in rounds), 3),
+        }
         row |= {k: statistics.median(s[k] for s in mine) for k in STATE}
         rows.append(row)
     return rows
@@ -214,8 +265,11 @@ def main() -> int:
         append(os.path.join(args.out, f"samples-{now:%Y%m%d-%H%M}.csv"), samples)
         append(os.path.join(args.out, "rival.csv"), rows)
         for row in rows:
-            print(f"{row['model']} {row['metric']}: ours {row['ours_median']} rival {row['rival_median']} t/s, "
-                  f"ratio {row['ratio']} (paired {row['paired']})", flush=True)
+            print(
+                f"{row['model']} {row['metric']}: ours {row['ours_median']} rival {row['rival_median']} t/s, "
+                f"ratio {row['ratio']} (paired {row['paired']})",
+                flush=True,
+            )
     return 0
 
 

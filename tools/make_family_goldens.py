@@ -18,6 +18,7 @@ continuation stays within max_position_embeddings.
 
 usage: make_family_goldens.py [--out tests/data/families] [case ...]
 """
+
 import argparse
 import copy
 import dataclasses
@@ -43,12 +44,12 @@ EOS = 1
 
 @dataclass
 class Case:
-    name: str                     # <family>_<what it covers>
+    name: str  # <family>_<what it covers>
     model_type: str
-    config: dict                  # in the transformers 5 spelling
-    spelling: int = 5             # of config.json as written
+    config: dict  # in the transformers 5 spelling
+    spelling: int = 5  # of config.json as written
     dtype: str = "bfloat16"
-    shard_bytes: int = 0          # 0: one file
+    shard_bytes: int = 0  # 0: one file
     gguf: bool = False
     lengths: tuple = (1, 7, 33, 70)
     greedy_length: int = 7
@@ -61,9 +62,22 @@ def rope(rope_type: str = "default", theta: float = 10000.0, **more) -> dict:
 
 
 def sizes(hidden=32, inter=64, layers=2, heads=2, kv=1, head_dim=64, vocab=128, max_pos=256, tied=True, **more) -> dict:
-    return dict(hidden_size=hidden, intermediate_size=inter, num_hidden_layers=layers, num_attention_heads=heads,
-                num_key_value_heads=kv, head_dim=head_dim, vocab_size=vocab, max_position_embeddings=max_pos,
-                tie_word_embeddings=tied, rms_norm_eps=1e-5, bos_token_id=0, eos_token_id=EOS, pad_token_id=None, **more)
+    return dict(
+        hidden_size=hidden,
+        intermediate_size=inter,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv,
+        head_dim=head_dim,
+        vocab_size=vocab,
+        max_position_embeddings=max_pos,
+        tie_word_embeddings=tied,
+        rms_norm_eps=1e-5,
+        bos_token_id=0,
+        eos_token_id=EOS,
+        pad_token_id=None,
+        **more,
+    )
 
 
 def gemma_sizes(**kw) -> dict:
@@ -72,68 +86,286 @@ def gemma_sizes(**kw) -> dict:
 
 
 CASES = [
-    Case("llama_gqa3", "llama", sizes(hidden=24, heads=3, kv=1, tied=False, rope_parameters=rope()), spelling=4,
-         notes="3 query heads per KV head, untied, head_dim differs from hidden / heads"),
-    Case("llama_bias_mha", "llama", sizes(hidden=32, inter=48, heads=2, kv=2, head_dim=16, attention_bias=True, mlp_bias=True,
-                                          rope_parameters=rope(theta=500.0)), dtype="float32",
-         notes="biases on q, k, v, o, gate, up, down; one query head per KV head"),
-    Case("llama_linear", "llama", sizes(hidden=32, inter=56, heads=2, kv=1, head_dim=80, tied=False,
-                                        rope_parameters=rope("linear", 100.0, factor=4.0)),
-         spelling=4, dtype="float16", notes="head_dim 80, linear RoPE"),
-    Case("llama_dynamic", "llama", sizes(max_pos=48, rope_parameters=rope("dynamic", 100.0, factor=2.0)), spelling=4,
-         lengths=(1, 7, 33, 48, 49, 70, 120), notes="dynamic RoPE; prompts of 49, 70 and 120 tokens pass max_position_embeddings"),
-    Case("llama_yarn", "llama", sizes(max_pos=256, heads=4, kv=2, head_dim=32, rope_parameters=rope(
-        "yarn", 1000.0, factor=4.0, original_max_position_embeddings=64)), lengths=(1, 7, 33, 70, 130)),
-    Case("llama_llama3", "llama", sizes(hidden=32, heads=1, kv=1, head_dim=128, tied=False, rope_parameters=rope(
-        "llama3", 5000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64)),
-         shard_bytes=40_000, spelling=4, lengths=(1, 7, 33, 70, 130), notes="head_dim 128, llama3 RoPE, shards with an index"),
-    Case("mistral_window", "mistral", sizes(heads=3, kv=1, sliding_window=16, tied=False, rope_parameters=rope(theta=100.0)),
-         notes="every layer slides; the window is shorter than the prompts"),
-    Case("mistral_full", "mistral", sizes(hidden=40, heads=1, kv=1, head_dim=128, sliding_window=None, inter=56,
-                                          rope_parameters=rope(theta=1000.0)), spelling=4,
-         notes="no window, head_dim 128"),
-    Case("qwen2_gqa7", "qwen2", sizes(hidden=28, inter=32, heads=7, kv=1, head_dim=64, use_sliding_window=False, sliding_window=8,
-                                      max_window_layers=0, rope_parameters=rope(theta=1000.0)), spelling=4,
-         notes="7 query heads per KV head; sliding_window is written but use_sliding_window is false"),
-    Case("qwen2_window", "qwen2", sizes(layers=3, use_sliding_window=True, sliding_window=12, max_window_layers=1, inter=48,
-                                        rope_parameters=rope(theta=100.0)), spelling=4,
-         notes="layers from max_window_layers on slide"),
-    Case("qwen2_yarn", "qwen2", sizes(hidden=32, heads=2, kv=2, head_dim=64, inter=48, tied=False, max_pos=64, rope_parameters=rope(
-        "yarn", 1000.0, factor=4.0, original_max_position_embeddings=32)), spelling=4, lengths=(1, 7, 33, 60),
-         dtype="float16", notes="yarn, untied"),
-    Case("qwen3_gqa3", "qwen3", sizes(hidden=24, inter=48, heads=3, kv=1, head_dim=64, rope_parameters=rope(theta=1000.0)),
-         spelling=4, notes="q and k norms"),
-    Case("qwen3_hd128", "qwen3", sizes(hidden=24, heads=2, kv=1, head_dim=128, attention_bias=True, tied=False, inter=32,
-                                       rope_parameters=rope(theta=1000.0)), notes="head_dim 128, biases on q, k, v, o"),
-    Case("qwen3_yarn_window", "qwen3", sizes(layers=3, heads=2, kv=1, head_dim=64, inter=40, vocab=96, max_pos=320,
-                                             layer_types=["sliding_attention", "full_attention", "sliding_attention"],
-                                             use_sliding_window=True, sliding_window=8, rope_parameters=rope(
-                                                 "yarn", 1000.0, factor=2.0, original_max_position_embeddings=64)),
-         lengths=(1, 7, 33, 70, 130), notes="layer_types mixes both kinds; yarn whose factor is not max / original"),
-    Case("gemma3_mix", "gemma3_text", gemma_sizes(layers=3, heads=4, kv=2, head_dim=32, inter=64, sliding_window=16,
-                                                  query_pre_attn_scalar=24,
-                                                  layer_types=["sliding_attention", "full_attention", "sliding_attention"]),
-         spelling=4, notes="sliding_window_pattern 2 over 3 layers; attention scale from query_pre_attn_scalar"),
-    Case("gemma3_hd256", "gemma3_text", gemma_sizes(hidden=16, layers=2, heads=2, kv=1, head_dim=256, inter=48, sliding_window=12,
-                                                    query_pre_attn_scalar=256, layer_types=["sliding_attention", "full_attention"]),
-         notes="head_dim 256"),
-    Case("gemma3_linear", "gemma3_text", gemma_sizes(layers=2, heads=2, kv=2, head_dim=48, inter=64, sliding_window=8, local_theta=50.0,
-                                                     query_pre_attn_scalar=48, full=rope("linear", 1000.0, factor=8.0),
-                                                     layer_types=["sliding_attention", "full_attention"]),
-         notes="linear RoPE on the full layers only"),
-    Case("llama_gguf", "llama", sizes(heads=2, kv=1, head_dim=32, tied=False, vocab=128, rope_parameters=rope(theta=1000.0)), gguf=True,
-         notes="GGUF: q and k rows permuted as the llama.cpp converter does; F32, F16 and Q8_0 tensors"),
-    Case("qwen2_gguf", "qwen2", sizes(heads=3, kv=1, head_dim=32, hidden=96, inter=64, rope_parameters=rope(theta=1000.0)), gguf=True,
-         notes="GGUF: not permuted, biases, tied"),
-    Case("qwen3_gguf", "qwen3", sizes(heads=2, kv=1, head_dim=64, rope_parameters=rope(theta=1000.0)), gguf=True,
-         notes="GGUF: q and k norms, key_length differs from hidden / heads"),
-    Case("gemma3_gguf", "gemma3_text", gemma_sizes(heads=2, kv=1, head_dim=64, sliding_window=8, layers=6, inter=32, vocab=96, local_theta=10000.0, full=rope(theta=1000.0),
-                                                   query_pre_attn_scalar=64), gguf=True,
-         notes="GGUF: norms stored with 1 added; five sliding layers to one full; the file has no key for the local base (10000)"),
+    Case(
+        "llama_gqa3",
+        "llama",
+        sizes(hidden=24, heads=3, kv=1, tied=False, rope_parameters=rope()),
+        spelling=4,
+        notes="3 query heads per KV head, untied, head_dim differs from hidden / heads",
+    ),
+    Case(
+        "llama_bias_mha",
+        "llama",
+        sizes(
+            hidden=32,
+            inter=48,
+            heads=2,
+            kv=2,
+            head_dim=16,
+            attention_bias=True,
+            mlp_bias=True,
+            rope_parameters=rope(theta=500.0),
+        ),
+        dtype="float32",
+        notes="biases on q, k, v, o, gate, up, down; one query head per KV head",
+    ),
+    Case(
+        "llama_linear",
+        "llama",
+        sizes(
+            hidden=32,
+            inter=56,
+            heads=2,
+            kv=1,
+            head_dim=80,
+            tied=False,
+            rope_parameters=rope("linear", 100.0, factor=4.0),
+        ),
+        spelling=4,
+        dtype="float16",
+        notes="head_dim 80, linear RoPE",
+    ),
+    Case(
+        "llama_dynamic",
+        "llama",
+        sizes(max_pos=48, rope_parameters=rope("dynamic", 100.0, factor=2.0)),
+        spelling=4,
+        lengths=(1, 7, 33, 48, 49, 70, 120),
+        notes="dynamic RoPE; prompts of 49, 70 and 120 tokens pass max_position_embeddings",
+    ),
+    Case(
+        "llama_yarn",
+        "llama",
+        sizes(
+            max_pos=256,
+            heads=4,
+            kv=2,
+            head_dim=32,
+            rope_parameters=rope("yarn", 1000.0, factor=4.0, original_max_position_embeddings=64),
+        ),
+        lengths=(1, 7, 33, 70, 130),
+    ),
+    Case(
+        "llama_llama3",
+        "llama",
+        sizes(
+            hidden=32,
+            heads=1,
+            kv=1,
+            head_dim=128,
+            tied=False,
+            rope_parameters=rope(
+                "llama3",
+                5000.0,
+                factor=8.0,
+                low_freq_factor=1.0,
+                high_freq_factor=4.0,
+                original_max_position_embeddings=64,
+            ),
+        ),
+        shard_bytes=40_000,
+        spelling=4,
+        lengths=(1, 7, 33, 70, 130),
+        notes="head_dim 128, llama3 RoPE, shards with an index",
+    ),
+    Case(
+        "mistral_window",
+        "mistral",
+        sizes(heads=3, kv=1, sliding_window=16, tied=False, rope_parameters=rope(theta=100.0)),
+        notes="every layer slides; the window is shorter than the prompts",
+    ),
+    Case(
+        "mistral_full",
+        "mistral",
+        sizes(
+            hidden=40, heads=1, kv=1, head_dim=128, sliding_window=None, inter=56, rope_parameters=rope(theta=1000.0)
+        ),
+        spelling=4,
+        notes="no window, head_dim 128",
+    ),
+    Case(
+        "qwen2_gqa7",
+        "qwen2",
+        sizes(
+            hidden=28,
+            inter=32,
+            heads=7,
+            kv=1,
+            head_dim=64,
+            use_sliding_window=False,
+            sliding_window=8,
+            max_window_layers=0,
+            rope_parameters=rope(theta=1000.0),
+        ),
+        spelling=4,
+        notes="7 query heads per KV head; sliding_window is written but use_sliding_window is false",
+    ),
+    Case(
+        "qwen2_window",
+        "qwen2",
+        sizes(
+            layers=3,
+            use_sliding_window=True,
+            sliding_window=12,
+            max_window_layers=1,
+            inter=48,
+            rope_parameters=rope(theta=100.0),
+        ),
+        spelling=4,
+        notes="layers from max_window_layers on slide",
+    ),
+    Case(
+        "qwen2_yarn",
+        "qwen2",
+        sizes(
+            hidden=32,
+            heads=2,
+            kv=2,
+            head_dim=64,
+            inter=48,
+            tied=False,
+            max_pos=64,
+            rope_parameters=rope("yarn", 1000.0, factor=4.0, original_max_position_embeddings=32),
+        ),
+        spelling=4,
+        lengths=(1, 7, 33, 60),
+        dtype="float16",
+        notes="yarn, untied",
+    ),
+    Case(
+        "qwen3_gqa3",
+        "qwen3",
+        sizes(hidden=24, inter=48, heads=3, kv=1, head_dim=64, rope_parameters=rope(theta=1000.0)),
+        spelling=4,
+        notes="q and k norms",
+    ),
+    Case(
+        "qwen3_hd128",
+        "qwen3",
+        sizes(
+            hidden=24,
+            heads=2,
+            kv=1,
+            head_dim=128,
+            attention_bias=True,
+            tied=False,
+            inter=32,
+            rope_parameters=rope(theta=1000.0),
+        ),
+        notes="head_dim 128, biases on q, k, v, o",
+    ),
+    Case(
+        "qwen3_yarn_window",
+        "qwen3",
+        sizes(
+            layers=3,
+            heads=2,
+            kv=1,
+            head_dim=64,
+            inter=40,
+            vocab=96,
+            max_pos=320,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            use_sliding_window=True,
+            sliding_window=8,
+            rope_parameters=rope("yarn", 1000.0, factor=2.0, original_max_position_embeddings=64),
+        ),
+        lengths=(1, 7, 33, 70, 130),
+        notes="layer_types mixes both kinds; yarn whose factor is not max / original",
+    ),
+    Case(
+        "gemma3_mix",
+        "gemma3_text",
+        gemma_sizes(
+            layers=3,
+            heads=4,
+            kv=2,
+            head_dim=32,
+            inter=64,
+            sliding_window=16,
+            query_pre_attn_scalar=24,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        ),
+        spelling=4,
+        notes="sliding_window_pattern 2 over 3 layers; attention scale from query_pre_attn_scalar",
+    ),
+    Case(
+        "gemma3_hd256",
+        "gemma3_text",
+        gemma_sizes(
+            hidden=16,
+            layers=2,
+            heads=2,
+            kv=1,
+            head_dim=256,
+            inter=48,
+            sliding_window=12,
+            query_pre_attn_scalar=256,
+            layer_types=["sliding_attention", "full_attention"],
+        ),
+        notes="head_dim 256",
+    ),
+    Case(
+        "gemma3_linear",
+        "gemma3_text",
+        gemma_sizes(
+            layers=2,
+            heads=2,
+            kv=2,
+            head_dim=48,
+            inter=64,
+            sliding_window=8,
+            local_theta=50.0,
+            query_pre_attn_scalar=48,
+            full=rope("linear", 1000.0, factor=8.0),
+            layer_types=["sliding_attention", "full_attention"],
+        ),
+        notes="linear RoPE on the full layers only",
+    ),
+    Case(
+        "llama_gguf",
+        "llama",
+        sizes(heads=2, kv=1, head_dim=32, tied=False, vocab=128, rope_parameters=rope(theta=1000.0)),
+        gguf=True,
+        notes="GGUF: q and k rows permuted as the llama.cpp converter does; F32, F16 and Q8_0 tensors",
+    ),
+    Case(
+        "qwen2_gguf",
+        "qwen2",
+        sizes(heads=3, kv=1, head_dim=32, hidden=96, inter=64, rope_parameters=rope(theta=1000.0)),
+        gguf=True,
+        notes="GGUF: not permuted, biases, tied",
+    ),
+    Case(
+        "qwen3_gguf",
+        "qwen3",
+        sizes(heads=2, kv=1, head_dim=64, rope_parameters=rope(theta=1000.0)),
+        gguf=True,
+        notes="GGUF: q and k norms, key_length differs from hidden / heads",
+    ),
+    Case(
+        "gemma3_gguf",
+        "gemma3_text",
+        gemma_sizes(
+            heads=2,
+            kv=1,
+            head_dim=64,
+            sliding_window=8,
+            layers=6,
+            inter=32,
+            vocab=96,
+            local_theta=10000.0,
+            full=rope(theta=1000.0),
+            query_pre_attn_scalar=64,
+        ),
+        gguf=True,
+        notes="GGUF: norms stored with 1 added; five sliding layers to one full; the file has no key for the local base (10000)",
+    ),
 ]
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
+
 
 def randomize(model: torch.nn.Module, gemma: bool) -> None:
     base = 0.0 if gemma else 1.0  # Gemma multiplies by 1 + w
@@ -174,6 +406,7 @@ def build(case: Case) -> torch.nn.Module:
 
 
 # ---- the folder as a user has it -------------------------------------------------------------------------------------
+
 
 def to_version_4(config: dict, full: dict, case: Case) -> dict:
     """The same configuration in the spelling of transformers 4 (`full` has every key, defaults included)."""
@@ -229,15 +462,28 @@ def load(folder: str, built: torch.nn.Module) -> torch.nn.Module:
 # ---- GGUF ------------------------------------------------------------------------------------------------------------
 
 GGUF_LAYER = {
-    "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
-    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
     "post_attention_layernorm": "ffn_norm",
 }
-GGUF_LAYER_GEMMA = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
-                    "post_feedforward_layernorm": "post_ffw_norm"}
-GGUF_TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
-            "lm_head.weight": "output.weight"}
+GGUF_LAYER_GEMMA = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+GGUF_TOP = {
+    "model.embed_tokens.weight": "token_embd.weight",
+    "model.norm.weight": "output_norm.weight",
+    "lm_head.weight": "output.weight",
+}
 GGUF_ARCH = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3_text": "gemma3"}
 
 
@@ -332,6 +578,7 @@ def write_gguf(model: torch.nn.Module, case: Case, folder: str) -> None:
 
 # ---- goldens ---------------------------------------------------------------------------------------------------------
 
+
 def forward(model: torch.nn.Module, ids: list[int]) -> torch.Tensor:
     if "dynamic" in str(model.config.rope_parameters):
         model = copy.deepcopy(model)  # dynamic RoPE keeps state between calls
@@ -349,7 +596,7 @@ def greedy(model: torch.nn.Module, prompt: list[int], count: int) -> tuple[list[
         top = forward(model, ids)[-1].topk(2)
         margin = min(margin, float(top.values[0] - top.values[1]))
         ids.append(int(top.indices[0]))
-    return ids[len(prompt):], margin
+    return ids[len(prompt) :], margin
 
 
 def find_greedy(model: torch.nn.Module, case: Case, rng: np.random.Generator) -> dict:
@@ -403,19 +650,32 @@ def make_case(case: Case, out_root: str) -> None:
         stds.append(float(logits.std()))
     np.stack(rows).astype("<f4").tofile(os.path.join(folder, "golden.bin"))
     golden = {
-        "case": case.name, "model_type": case.model_type, "notes": case.notes,
-        "made_by": {"script": "tools/make_family_goldens.py", "transformers": transformers.__version__,
-                    "torch": torch.__version__.split("+")[0], "safetensors": safetensors.__version__, "attention": "eager",
-                    "dtype": "float32", "stored_dtype": "gguf" if case.gguf else case.dtype},
-        "vocab_size": case.config["vocab_size"], "rows": len(rows), "prompts": prompts,
+        "case": case.name,
+        "model_type": case.model_type,
+        "notes": case.notes,
+        "made_by": {
+            "script": "tools/make_family_goldens.py",
+            "transformers": transformers.__version__,
+            "torch": torch.__version__.split("+")[0],
+            "safetensors": safetensors.__version__,
+            "attention": "eager",
+            "dtype": "float32",
+            "stored_dtype": "gguf" if case.gguf else case.dtype,
+        },
+        "vocab_size": case.config["vocab_size"],
+        "rows": len(rows),
+        "prompts": prompts,
         "greedy": find_greedy(model, case, rng),
     }
     with open(os.path.join(folder, "golden.json"), "w") as f:
         json.dump(golden, f, separators=(",", ":"))
         f.write("\n")
     total = sum(os.path.getsize(os.path.join(folder, x)) for x in os.listdir(folder))
-    print(f"{case.name:20s} {total:7d} bytes, {len(rows)} rows, logit std {min(stds):.2f}..{max(stds):.2f}, "
-          f"greedy margin {golden['greedy']['min_margin']}, {len(set(golden['greedy']['tokens']))} distinct", flush=True)
+    print(
+        f"{case.name:20s} {total:7d} bytes, {len(rows)} rows, logit std {min(stds):.2f}..{max(stds):.2f}, "
+        f"greedy margin {golden['greedy']['min_margin']}, {len(set(golden['greedy']['tokens']))} distinct",
+        flush=True,
+    )
     if total > MAX_FOLDER_BYTES:
         raise SystemExit(f"{case.name}: {total} bytes, at most {MAX_FOLDER_BYTES} wanted")
 

@@ -12,6 +12,7 @@ A best token that differs counts as the same only if the reference's own lead ov
 usage: parity.py --program build/default/bin/mainspring --model NAME=HF_FOLDER[,GGUF] [--model ...] [--dtype f32 bf16] [--cache DIR]
        parity.py golden --model NAME=HF_FOLDER --out tests/data/real/NAME.json     (writes a small committed golden)
 """
+
 import argparse
 import glob
 import json
@@ -54,8 +55,17 @@ class Program:
             return tokens, np.fromfile(out, "<f4").reshape(len(tokens), -1)
 
     def greedy(self, prompt_file: str, count: int) -> list[int]:
-        return self._run("generate", "--raw", "--temperature", "0", "--ignore-eos", "--max-tokens", str(count),
-                         "--prompt-file", prompt_file)["tokens"]
+        return self._run(
+            "generate",
+            "--raw",
+            "--temperature",
+            "0",
+            "--ignore-eos",
+            "--max-tokens",
+            str(count),
+            "--prompt-file",
+            prompt_file,
+        )["tokens"]
 
 
 def read(path: str) -> str:
@@ -87,14 +97,21 @@ def compare_logits(program: Program, reference: Reference, tie: float) -> dict:
         p, q = log_softmax(expected), log_softmax(ours)
         kl = (np.exp(p) * (p - q)).sum(-1)
         best = same_best(ours, expected, tie)
-        print(f"    {stem(path):10s} {len(ids):4d} tokens: max |diff| {diff.max():.2e}, KL mean {kl.mean():.2e} "
-              f"max {kl.max():.2e}, same best {best.sum()}/{len(best)}", flush=True)
+        print(
+            f"    {stem(path):10s} {len(ids):4d} tokens: max |diff| {diff.max():.2e}, KL mean {kl.mean():.2e} "
+            f"max {kl.max():.2e}, same best {best.sum()}/{len(best)}",
+            flush=True,
+        )
         diffs.append(diff)
         kls.append(kl)
         same.append(best)
     kl = np.concatenate(kls)
-    return {"max_diff": float(np.concatenate(diffs).max()), "kl_mean": float(kl.mean()), "kl_max": float(kl.max()),
-            "same_best": float(np.concatenate(same).mean())}
+    return {
+        "max_diff": float(np.concatenate(diffs).max()),
+        "kl_mean": float(kl.mean()),
+        "kl_max": float(kl.max()),
+        "same_best": float(np.concatenate(same).mean()),
+    }
 
 
 def compare_greedy(program: Program, reference: Reference) -> list[str]:
@@ -107,20 +124,27 @@ def compare_greedy(program: Program, reference: Reference) -> list[str]:
         found = program.greedy(path, GREEDY_TOKENS)
         at = next((i for i, (a, b) in enumerate(zip(found, expected)) if a != b), None)
         if at is None and len(found) == len(expected):
-            print(f"    {stem(path):10s} greedy: {len(found)} tokens identical (smallest lead {min(leads):.4f})", flush=True)
+            print(
+                f"    {stem(path):10s} greedy: {len(found)} tokens identical (smallest lead {min(leads):.4f})",
+                flush=True,
+            )
         elif at is not None and leads[at] <= 2 * MAX_DIFF_F32:
             # Two logits nearer than twice the bound: neither order is wrong, and what follows cannot be compared.
             print(f"    {stem(path):10s} greedy: {at} tokens identical, then a tie (lead {leads[at]:.4f})", flush=True)
         else:
             lead = leads[at] if at is not None else 0.0
-            faults.append(f"{stem(path)}: greedy token {at} of {len(found)} differs (the reference's lead there: {lead:.4f})")
+            faults.append(
+                f"{stem(path)}: greedy token {at} of {len(found)} differs (the reference's lead there: {lead:.4f})"
+            )
     return faults
 
 
 def check(program: Program, reference: Reference, dtype: str, tie: float) -> list[str]:
     r = compare_logits(program, reference, tie)
-    print(f"    all: max |diff| {r['max_diff']:.3e}, KL mean {r['kl_mean']:.3e} max {r['kl_max']:.3e}, "
-          f"same best {100 * r['same_best']:.2f} %")
+    print(
+        f"    all: max |diff| {r['max_diff']:.3e}, KL mean {r['kl_mean']:.3e} max {r['kl_max']:.3e}, "
+        f"same best {100 * r['same_best']:.2f} %"
+    )
     faults = []
     if dtype == "f32":
         if not r["max_diff"] <= MAX_DIFF_F32:
@@ -164,7 +188,7 @@ GOLDEN_POSITIONS = {"2_capital": (0, 4), "4_chinese": (0, 20, 90, 170, 240), "5_
 
 
 def run_golden(args) -> int:
-    (name, folder, _), = args.model
+    ((name, folder, _),) = args.model
     reference = Reference(folder, args.cache, args.reference_threads)
     prompts = []
     for path in PROMPTS:
@@ -177,19 +201,30 @@ def run_golden(args) -> int:
         top = []
         for position in sorted({min(p, len(ids) - 1) for p in wanted}):
             best = np.argsort(-logits[position])[:20]
-            top.append({"position": position, "ids": best.tolist(),
-                        "logits": [round(float(x), 5) for x in logits[position][best]]})
+            top.append(
+                {
+                    "position": position,
+                    "ids": best.tolist(),
+                    "logits": [round(float(x), 5) for x in logits[position][best]],
+                }
+            )
         prompts.append({"name": stem(path), "text": text, "ids": ids, "top": top})
     start = reference.tokenize(read(PROMPTS[1]))
     tokens, leads = reference.greedy(start, 64)
-    golden = {"made_by": {"script": "tools/parity.py golden", **reference.versions()}, "model": name, "prompts": prompts,
-              "greedy": {"text": read(PROMPTS[1]), "ids": start, "tokens": tokens, "min_lead": round(min(leads), 5)}}
+    golden = {
+        "made_by": {"script": "tools/parity.py golden", **reference.versions()},
+        "model": name,
+        "prompts": prompts,
+        "greedy": {"text": read(PROMPTS[1]), "ids": start, "tokens": tokens, "min_lead": round(min(leads), 5)},
+    }
     os.makedirs(os.path.dirname(args.out), exist_ok=True)
     with open(args.out, "w", encoding="utf-8") as f:
         json.dump(golden, f, ensure_ascii=False, separators=(",", ":"))
         f.write("\n")
-    print(f"{args.out}: {os.path.getsize(args.out)} bytes, {sum(len(p['top']) for p in prompts)} positions, "
-          f"smallest greedy lead {min(leads):.4f}")
+    print(
+        f"{args.out}: {os.path.getsize(args.out)} bytes, {sum(len(p['top']) for p in prompts)} positions, "
+        f"smallest greedy lead {min(leads):.4f}"
+    )
     return 0
 
 

@@ -11,6 +11,7 @@ Bounds: within 0.1 % with --dtype f32 --kv-dtype f32, within 0.5 % with bf16.
 
 usage: perplexity_reference.py --model HF_FOLDER [--gguf FILE] [--program build/default/bin/mainspring] [--text FILE] [--window 512]
 """
+
 import argparse
 import json
 import math
@@ -26,7 +27,7 @@ BOUNDS = {"f32": 1e-3, "bf16": 5e-3}
 def reference_perplexity(reference: Reference, ids: list[int], window: int) -> tuple[float, int]:
     total, count = 0.0, 0
     for begin in range(0, len(ids), window):
-        part = ids[begin:begin + window]
+        part = ids[begin : begin + window]
         if len(part) < 2:
             continue
         likelihood = log_softmax(reference.logits(part, keep=False)[:-1])
@@ -47,8 +48,20 @@ def cached_reference(reference: Reference, text_path: str, window: int) -> dict:
 
 
 def ours(args, model: str, dtype: str) -> dict:
-    command = [args.program, "perplexity", args.text, "--model", model, "--window", str(args.window), "--dtype", dtype,
-               "--threads", str(args.threads), "--json"]
+    command = [
+        args.program,
+        "perplexity",
+        args.text,
+        "--model",
+        model,
+        "--window",
+        str(args.window),
+        "--dtype",
+        dtype,
+        "--threads",
+        str(args.threads),
+        "--json",
+    ]
     if dtype == "f32":
         command += ["--kv-dtype", "f32"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -77,8 +90,11 @@ def main() -> int:
         off = found["perplexity"] / expected["perplexity"] - 1
         good = abs(off) <= BOUNDS[dtype] and found["predicted"] == expected["predicted"]
         faults += not good
-        print(f"mainspring {dtype}: perplexity {found['perplexity']:.5f} over {found['predicted']} tokens, {100 * off:+.4f} %, "
-              f"bound {100 * BOUNDS[dtype]} %: {'ok' if good else 'FAIL'}", flush=True)
+        print(
+            f"mainspring {dtype}: perplexity {found['perplexity']:.5f} over {found['predicted']} tokens, {100 * off:+.4f} %, "
+            f"bound {100 * BOUNDS[dtype]} %: {'ok' if good else 'FAIL'}",
+            flush=True,
+        )
     return 1 if faults else 0
 
 

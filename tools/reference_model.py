@@ -1,4 +1,5 @@
 """What the reference (transformers, float32, eager attention, CPU) computes for real models, cached on disk."""
+
 import hashlib
 import json
 import os
@@ -21,23 +22,31 @@ class Reference:
     def versions(self) -> dict:
         import torch
         import transformers
-        return {"transformers": transformers.__version__, "torch": torch.__version__.split("+")[0], "dtype": "float32",
-                "attention": "eager"}
+
+        return {
+            "transformers": transformers.__version__,
+            "torch": torch.__version__.split("+")[0],
+            "dtype": "float32",
+            "attention": "eager",
+        }
 
     @property
     def model(self):
         if self._model is None:
             import torch
             from transformers import AutoModelForCausalLM
+
             torch.set_num_threads(self.threads)
-            self._model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32,
-                                                               attn_implementation="eager").eval()
+            self._model = AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=torch.float32, attn_implementation="eager"
+            ).eval()
         return self._model
 
     @property
     def tokenizer(self):
         if self._tokenizer is None:
             from transformers import AutoTokenizer
+
             self._tokenizer = AutoTokenizer.from_pretrained(self.folder)
         return self._tokenizer
 
@@ -54,6 +63,7 @@ class Reference:
         if keep and os.path.exists(path):
             return np.load(path, mmap_mode="r")
         import torch
+
         with torch.no_grad():
             out = self.model(torch.tensor([ids]), use_cache=False).logits[0].numpy()
         if keep:
@@ -74,6 +84,7 @@ class Reference:
         path = self._path("greedy", ids, count)
         if not os.path.exists(path):
             import torch
+
             tokens, leads, past, step = [], [], None, torch.tensor([ids])
             with torch.no_grad():
                 for _ in range(count):

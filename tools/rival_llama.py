@@ -12,6 +12,7 @@ Protocol: one JSON object a line on stdin, one on stdout.
 usage: rival_llama.py model.gguf THREADS CONTEXT
 Libraries other than those of the llama_cpp package are used with LLAMA_CPP_LIB_PATH=FOLDER (see tools/build_rival.sh).
 """
+
 import json
 import random
 import sys
@@ -44,7 +45,7 @@ class Rival:
         """Seconds for tokens [begin, begin + count), in batches of UBATCH at most."""
         batches = []
         for at in range(begin, begin + count, UBATCH):
-            part = self.tokens[at:min(at + UBATCH, begin + count)]
+            part = self.tokens[at : min(at + UBATCH, begin + count)]
             array = (llama.llama_token * len(part))(*part)
             batches.append((array, llama.llama_batch_get_one(array, len(part))))
         start = time.perf_counter()
