@@ -25,16 +25,16 @@ class Iterator:
     """Stands in for Python's generators, whose repr is an address; ours print like this."""
 
     def __init__(self, inner, name):
-        self.inner, self.name = inner, name
+        self._inner, self._name = inner, name
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        return next(self.inner)
+        return next(self._inner)
 
     def __repr__(self):
-        return f"<{self.name} object>"
+        return f"<{self._name} object>"
 
 
 def plain_repr(function):
@@ -63,7 +63,7 @@ STRINGS = ["''", "'a'", '"b c"', "'%s'", "'%d-%s'", "'{} {}'", "'{0!r:>5}'", r"'
 NUMBERS = ["0", "1", "2", "3", "-1", "10", "1.5", "0.1", "2.0", "1e3", "1_000", "0b11", "0x1F", "3.14159", "100", "-2.5"]
 BINARY = ["+", "-", "*", "/", "//", "%", "**", "~", "+", "~", "and", "or", "==", "!=", "<", "<=", ">", ">=", "in", "not in"]
 TESTS = ["defined", "undefined", "none", "string", "mapping", "iterable", "sequence", "number", "integer", "float", "boolean", "true", "false", "even", "odd", "callable", "lower", "upper", "filter", "test", "escaped", "nosuchtest"]
-TESTS1 = ["divisibleby", "eq", "equalto", "ne", "lt", "gt", "ge", "le", "sameas", "in", "==", "lessthan", "greaterthan"]
+TESTS1 = ["divisibleby", "eq", "equalto", "ne", "lt", "gt", "ge", "le", "in", "==", "lessthan", "greaterthan"]
 FILTERS = ["abs", "capitalize", "count", "length", "d", "default", "dictsort", "e", "escape", "first", "float", "int", "items", "join", "last", "list", "lower", "max", "min", "pprint", "reverse", "round", "safe", "sort", "string", "striptags", "sum", "title", "trim", "truncate", "unique", "upper", "urlencode", "wordcount", "wordwrap", "xmlattr", "tojson", "center", "indent", "forceescape", "filesizeformat", "nosuchfilter"]
 FILTER_CALLS = [
     "batch({i})", "batch({i}, {a})", "slice({i})", "slice(2, {a})", "center({i})", "default({a})", "default({a}, true)", "d({a}, boolean={a})", "dictsort(true)", "dictsort(false, 'value')", "dictsort(reverse=true)", "first()", "float({a})", "int({a})", "int(0, {i})", "int(base=16)", "format({a})", "format({a}, {a})", "format(k={a})", "groupby('age')", "groupby('name', default='?')", "indent({i})", "indent(2, true)", "indent('> ', blank=true)", "indent(first={a})", "join({a})", "join(', ')", "join(', ', attribute='name')", "map('upper')", "map('default', 'x')", "map(attribute='name')", "map(attribute='tags.0', default='none')", "map('tojson')", "max(attribute='age')", "min(attribute='name')", "reject('odd')", "reject('none')", "rejectattr('tags')", "rejectattr('age', 'eq', 5)", "replace({a}, {a})", "replace('l', 'L', 1)", "round({i})", "round(1, 'floor')", "round(2, 'ceil')", "round(precision=-1)", "select", "select('string')", "select('gt', 1)", "selectattr('tags')", "selectattr('name', 'in', ['bob', 'cy'])", "selectattr('age', 'equalto', 5)", "sort(reverse=true)", "sort(case_sensitive=true)", "sort(attribute='age')", "sort(attribute='age,name')", "sum(attribute='age')", "sum(start={i})", "tojson(indent={i})", "tojson(sort_keys=true)", "tojson(ensure_ascii=true)", "tojson(separators=(',', ':'))", "tojson(indent=2, sort_keys=True)", "trim({a})", "trim('ah ')", "truncate({i})", "truncate(9, true)", "truncate(6, false, '!', 0)", "unique(true)", "unique(attribute='age')", "urlencode", "wordwrap({i})", "wordwrap(5, false)", "wordwrap(4, true, '|')", "wordwrap(6, break_on_hyphens=false)", "xmlattr(false)", "attr({a})", "attr('name')", "filesizeformat(true)", "list", "length", "string", "pprint"]

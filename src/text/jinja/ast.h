@@ -167,6 +167,9 @@ struct WithNode : Stmt {
 struct Program {
   Body body;
   std::vector<std::string> symbols;  // names, by symbol number
+  // Names the template sets before it reads them at its top level: a variable of the caller with that name is never
+  // seen, not even by a loop body that runs before the assignment.
+  std::vector<bool> local;
   int loop = 0, caller = 0, kwargs = 0, varargs = 0;
 };
 

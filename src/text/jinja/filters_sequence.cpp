@@ -79,13 +79,27 @@ Value f_join(Interp& in, const Value& v, Args& args) {
   return in.str(std::move(out));
 }
 
+// Python's name of the iterator that reversed() gives; templates can print it.
+const char* reversed_type(const Value& v) {
+  if (v.is(Kind::kView)) {
+    const ViewObj::Part part = v.as<ViewObj>().part;
+    return part == ViewObj::Part::kItems    ? "dict_reverseitemiterator"
+           : part == ViewObj::Part::kValues ? "dict_reversevalueiterator"
+                                            : "dict_reversekeyiterator";
+  }
+  return v.is(Kind::kList)    ? "list_reverseiterator"
+         : v.is(Kind::kDict)  ? "dict_reversekeyiterator"
+         : v.is(Kind::kRange) ? "range_iterator"
+                              : "reversed";
+}
+
 Value f_reverse(Interp& in, const Value& v, Args& args) {
   bind_args("reverse", args, {}, 0);
   if (v.is_string()) return get_slice(in, v, Value::none(), Value::none(), Value::integer(-1));
   std::vector<Value> items = to_vector(in, v);
   std::reverse(items.begin(), items.end());
   if (!known_length(v)) return in.list(std::move(items));
-  const char* type = v.is(Kind::kList) ? "list_reverseiterator" : v.is(Kind::kDict) ? "dict_reversekeyiterator" : "reversed";
+  const char* type = reversed_type(v);
   auto shared = std::make_shared<std::vector<Value>>(std::move(items));
   return in.generator(type, [shared, i = size_t{0}](Interp&, Value& out) mutable {
     if (i >= shared->size()) return false;

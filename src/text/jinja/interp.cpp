@@ -160,7 +160,8 @@ Value Interp::lookup_global(int symbol) {
   if (!resolved_[i]) {
     resolved_[i] = true;
     const std::string& name = program_.symbols[i];
-    if (const Json* j = variables_->find(name)) {
+    if (program_.local[i]) {  // stays missing
+    } else if (const Json* j = variables_->find(name)) {
       globals_[i] = from_json(*j);
     } else if (const Builtin* b = find_global(name)) {
       globals_[i] = Value::function(b);

@@ -14,6 +14,7 @@ Parser::Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {
 
 Program Parser::parse() {
   program_.body = parse_body({});
+  program_.local.resize(program_.symbols.size(), false);
   return std::move(program_);
 }
 
@@ -82,7 +83,18 @@ int Parser::symbol(std::string_view name) {
   return id;
 }
 
+void Parser::note_root(std::string_view name, bool store) {
+  if (frame_depth_ > 0) return;
+  const size_t i = static_cast<size_t>(symbol(name));
+  if (root_seen_.size() <= i) root_seen_.resize(i + 1, false);
+  if (root_seen_[i]) return;
+  root_seen_[i] = true;
+  if (program_.local.size() <= i) program_.local.resize(i + 1, false);
+  program_.local[i] = store && soft_ == 0;  // an assignment inside an if may not happen
+}
+
 void Parser::note_load(std::string_view name) {
+  note_root(name, false);
   if (uses_.empty()) return;
   for (NameUse& use : uses_) {
     if (name == "loop") use.loop = true;
@@ -93,6 +105,7 @@ void Parser::note_load(std::string_view name) {
 }
 
 void Parser::note_store(std::string_view name) {
+  note_root(name, true);
   for (NameUse& use : uses_) {
     if (name == "caller") use.caller_set = true;
     if (name == "kwargs") use.kwargs_set = true;

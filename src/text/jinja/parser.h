@@ -80,6 +80,7 @@ class Parser {
   ExprPtr parse_dict();
   ExprPtr parse_target(bool with_namespace, std::string_view extra_end);
   void mark_stored(const Expr& target);
+  void note_targets(const Expr& target);
   ExprPtr parse_postfix(ExprPtr base, bool with_filters);
   void parse_subscript(Postfix& p);
   ExprPtr parse_index_part();
@@ -93,6 +94,7 @@ class Parser {
   ExprPtr parse_arithmetic(Level next, std::initializer_list<std::pair<std::string_view, uint8_t>> ops);
   void note_load(std::string_view name);
   void note_store(std::string_view name);
+  void note_root(std::string_view name, bool store);
   void check_names();
   void note_unknown(int line, std::string_view what, std::string_view name);
   struct InnerFrame;
@@ -103,6 +105,8 @@ class Parser {
   int depth_ = 0;       // nesting of syntax
   int soft_ = 0;        // inside if: unknown filters fail only when they run
   int for_depth_ = 0;   // enclosing for statements, for the rule about assigning to `loop`
+  int frame_depth_ = 0;  // 0: the template's own frame, which Jinja2 analyses as a whole before the inner ones
+  std::vector<bool> root_seen_;  // by symbol
   int loop_depth_ = 0;  // enclosing loops of this macro, for break and continue
   Program program_;
   std::map<std::string, int, std::less<>> symbols_;

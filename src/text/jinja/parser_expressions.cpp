@@ -453,6 +453,15 @@ ExprPtr Parser::parse_target(bool with_namespace, std::string_view extra_end) {
   return e;
 }
 
+void Parser::note_targets(const Expr& target) {
+  if (target.kind == ExprKind::kTuple) {
+    for (const ExprPtr& kid : target.kids) note_targets(*kid);
+  } else {
+    note_root(target.kind == ExprKind::kName ? target.name : program_.symbols[static_cast<size_t>(target.symbol)],
+              target.kind == ExprKind::kName);
+  }
+}
+
 void Parser::mark_stored(const Expr& target) {
   switch (target.kind) {
     case ExprKind::kName:

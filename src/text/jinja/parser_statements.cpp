@@ -10,10 +10,12 @@ namespace mainspring::jinja {
 struct Parser::InnerFrame {
   InnerFrame(Parser& p, bool function) : parser(p), soft(p.soft_), loops(p.loop_depth_) {
     p.soft_ = 0;
+    ++p.frame_depth_;
     if (function) p.loop_depth_ = 0;
   }
   ~InnerFrame() {
     parser.soft_ = soft;
+    --parser.frame_depth_;
     parser.loop_depth_ = loops;
   }
   Parser& parser;
@@ -119,7 +121,9 @@ StmtPtr Parser::parse_if(int line) {
 StmtPtr Parser::parse_for(int line) {
   auto s = std::make_unique<ForNode>(line);
   ++for_depth_;
+  ++frame_depth_;  // the target belongs to the loop
   s->target = parse_target(false, "in");
+  --frame_depth_;
   expect_name("in");
   s->iterable = parse_tuple(false, false, "recursive", false);
   check_names();
@@ -142,13 +146,17 @@ StmtPtr Parser::parse_for(int line) {
 }
 
 StmtPtr Parser::parse_set(int line) {
+  ++frame_depth_;  // Jinja2 sees the value before the target
   ExprPtr target = parse_target(true, "");
+  --frame_depth_;
   if (skip_op("=")) {
     auto s = std::make_unique<SetNode>(line);
     s->target = std::move(target);
     s->value = parse_tuple(false, true, "", false);
+    note_targets(*s->target);
     return s;
   }
+  note_targets(*target);
   auto s = std::make_unique<SetBlockNode>(line);
   s->target = std::move(target);
   while (skip_op("|")) s->filters.push_back(parse_filter());
@@ -159,6 +167,7 @@ StmtPtr Parser::parse_set(int line) {
 }
 
 void Parser::parse_signature(MacroNode& m) {
+  InnerFrame frame(*this, true);
   expect_op("(");
   bool defaults = false;
   while (!peek().is_op(")")) {
@@ -248,8 +257,10 @@ StmtPtr Parser::parse_with(int line) {
     if (!s->bindings.empty()) expect_op(",");
     // Targets of `with` are parameters, so `loop` is allowed here.
     const int loops = std::exchange(for_depth_, 0);
+    ++frame_depth_;
     ExprPtr target = parse_tuple(true, true, "", false);
     mark_stored(*target);
+    --frame_depth_;
     for_depth_ = loops;
     expect_op("=");
     s->bindings.emplace_back(std::move(target), parse_expression());
