@@ -10,7 +10,7 @@ for tool in "$cxx" "$qemu"; do
   command -v "$tool" >/dev/null || { echo "test_neon.sh: $tool is not installed" >&2; exit 1; }
 done
 mkdir -p "$out"
-flags="-std=c++20 -Isrc -Iinclude -Itests/ops -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
+flags="-std=c++20 -Isrc -Iinclude -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
        -ffp-contract=off -fno-math-errno -fvisibility=hidden"
 isa="-O3 -march=armv8.2-a+dotprod+fp16 -DMAINSPRING_ISA=neon -DMAINSPRING_ISA_neon=1"
 
@@ -23,7 +23,7 @@ add() {  # file flags
 }
 for f in src/base/{str,errors,utf8,thread_team}.cpp src/tensor/*.cpp src/ops/*.cpp src/backends/ref/*.cpp \
          src/backends/cpu/*.cpp src/backends/cpu/packing/*.cpp \
-         tests/ops/{neon_main,checks,checks_attention,checks_linear,attention_scenario}.cpp; do add "$f" -O2; done
+         src/backends/self_test/*.cpp tests/ops/neon_main.cpp; do add "$f" -O2; done
 for f in src/backends/cpu/kernels/*.cpp src/backends/cpu/linear/*.cpp; do add "$f" "$isa"; done
 printf '%s: %s\n\t%s $^ -o $@ -pthread\n-include %s/*.d\n' "$out/test_neon" "$objects" "$cxx" "$out" >>"$rules"
 make -f "$rules" -j "${JOBS:-2}" "$out/test_neon"

@@ -72,16 +72,6 @@ void check(const RmsNorm& op) {
   c.width(op.weight, op.x.rank == 3 ? op.x.dims[2] : op.x.dims[1]);
 }
 
-void check(const AddRmsNorm& op) {
-  const Checker c{"add_rms_norm"};
-  c.f32(op.out, "out");
-  c.f32(op.residual, "residual");
-  c.f32(op.x, "x");
-  c.same(op.out, op.x);
-  c.same(op.residual, op.x);
-  c.width(op.weight, op.x.row_elements());
-}
-
 void check(const RmsNormAdd& op) {
   const Checker c{"rms_norm_add"};
   c.f32(op.residual, "residual");

@@ -16,16 +16,6 @@ struct RmsNorm {
   float weight_offset = 0.0f;  // 1 for Gemma's (1 + w)
 };
 
-// residual += x; out = norm(residual).
-struct AddRmsNorm {
-  Tensor out;       // f32 [T, H]
-  Tensor residual;  // f32 [T, H], updated
-  ConstTensor x;    // f32 [T, H]
-  ConstTensor weight;
-  float eps = 1e-6f;
-  float weight_offset = 0.0f;
-};
-
 // residual += norm(x): the second norm of a sandwich.
 struct RmsNormAdd {
   Tensor residual;  // f32 [T, H], updated

@@ -6,7 +6,7 @@
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_info.h"
 #include "backends/ref/ref_device.h"
-#include "checks.h"
+#include "backends/self_test/checks.h"
 
 namespace {
 
@@ -23,8 +23,8 @@ void report(const char* isa, const char* check, const std::string& error) {
 void run_isa(const char* isa) {
   const auto ref = make_ref_device();
   CpuDevice one({.n_threads = 1, .isa = isa}), two({.n_threads = 2, .isa = isa});
-  for (const optest::Check& check : optest::reference_checks()) report(isa, check.name, check.run(*ref, one));
-  report(isa, "thread counts", optest::same_results(one, two));
+  for (const self_test::Check& check : self_test::reference_checks()) report(isa, check.name, check.run(*ref, one));
+  report(isa, "thread counts", self_test::same_results(one, two));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_info.h"
 #include "backends/ref/ref_device.h"
-#include "checks.h"
+#include "backends/self_test/checks.h"
 
 namespace mainspring {
 namespace {
@@ -38,16 +38,16 @@ TEST_P(OnIsa, MatchesReference) {
   const auto ref = make_ref_device();
   CpuDevice device({.n_threads = threads, .isa = isa});
   ASSERT_EQ(isa, device.isa().name);
-  EXPECT_EQ(optest::reference_checks()[check].run(*ref, device), "");
+  EXPECT_EQ(self_test::reference_checks()[check].run(*ref, device), "");
 }
 
 std::string check_name(const testing::TestParamInfo<OnIsa::ParamType>& info) {
-  return std::get<0>(info.param) + "_" + optest::reference_checks()[std::get<1>(info.param)].name + "_" +
+  return std::get<0>(info.param) + "_" + self_test::reference_checks()[std::get<1>(info.param)].name + "_" +
          std::to_string(std::get<2>(info.param));
 }
 INSTANTIATE_TEST_SUITE_P(All, OnIsa,
                          testing::Combine(testing::ValuesIn(compiled()),
-                                          testing::Range(size_t{0}, optest::reference_checks().size()),
+                                          testing::Range(size_t{0}, self_test::reference_checks().size()),
                                           testing::Values(1, 2)),
                          check_name);
 
@@ -55,7 +55,7 @@ TEST_P(Isa, SameBitsForAnyNumberOfThreads) {
   CpuDevice one({.n_threads = 1, .isa = GetParam()});
   for (const int threads : {2, 5}) {
     CpuDevice several({.n_threads = threads, .isa = GetParam()});
-    EXPECT_EQ(optest::same_results(one, several), "");
+    EXPECT_EQ(self_test::same_results(one, several), "");
   }
 }
 

@@ -48,15 +48,6 @@ void run(const ops::RmsNorm& op) {
                 op.weight_offset);
 }
 
-void run(const ops::AddRmsNorm& op) {
-  const int64_t width = op.x.row_elements();
-  for (int64_t t = 0; t < op.x.rows(); ++t) {
-    float* residual = op.residual.row<float>(t);
-    for (int64_t i = 0; i < width; ++i) residual[i] += op.x.row<float>(t)[i];
-    normalise(op.out.row<float>(t), residual, op.weight, width, op.eps, op.weight_offset);
-  }
-}
-
 void run(const ops::RmsNormAdd& op) {
   const int64_t width = op.x.row_elements();
   std::vector<float> y(static_cast<size_t>(width));

@@ -54,7 +54,6 @@ CheckTolerances CheckTolerances::defaults(ComputeType compute, float slack) {
   const auto set = [&](OpId id, float v) { t.of[static_cast<size_t>(id)] = v * slack; };
   set(OpId::kEmbed, ops::kEmbedTolerance);
   set(OpId::kRmsNorm, ops::kRmsNormTolerance);
-  set(OpId::kAddRmsNorm, ops::kRmsNormTolerance);
   set(OpId::kRmsNormAdd, ops::kRmsNormTolerance);
   set(OpId::kLinear, compute == ComputeType::kF32 ? ops::kLinearTolerance : ops::kLinear16Tolerance);
   set(OpId::kRopeTable, ops::kRopeTolerance);

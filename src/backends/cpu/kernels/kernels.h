@@ -5,15 +5,19 @@
 
 namespace mainspring::cpu::MAINSPRING_ISA {
 
-void rms_norm(const void* op, const KernelContext& ctx);
-void add_rms_norm(const void* op, const KernelContext& ctx);
-void rms_norm_add(const void* op, const KernelContext& ctx);
-void rope_table(const void* op, const KernelContext& ctx);
-void rope(const void* op, const KernelContext& ctx);
-void kv_write(const void* op, const KernelContext& ctx);
-void attention(const void* op, const KernelContext& ctx);
+// rms_norm(op, ctx), attention(op, ctx), ...: one function per line of ops.def (linear and embed are in linear/).
+#define MAINSPRING_OP(Type, name) void name(const void* op, const KernelContext& ctx);
+#include "ops/ops.def"
+#undef MAINSPRING_OP
+
+// Scratch memory of an operation; none unless stated here.
+template <OpId id>
+inline constexpr ScratchSize kScratch = nullptr;
 size_t attention_scratch(const void* op, int n_threads);
-void gated_act(const void* op, const KernelContext& ctx);
-void gather_rows(const void* op, const KernelContext& ctx);
+size_t linear_scratch(const void* op, int n_threads);
+template <>
+inline constexpr ScratchSize kScratch<OpId::kAttention> = &attention_scratch;
+template <>
+inline constexpr ScratchSize kScratch<OpId::kLinear> = &linear_scratch;
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

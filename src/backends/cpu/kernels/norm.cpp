@@ -1,4 +1,4 @@
-// RmsNorm, AddRmsNorm, RmsNormAdd.
+// RmsNorm, RmsNormAdd.
 #include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/rows.h"
 #include "backends/cpu/kernels/vec.h"
@@ -42,10 +42,6 @@ void normalise(float* out, const float* x, const float* weight, int64_t n, float
   });
 }
 
-void add_into(float* y, const float* x, int64_t n) {
-  for_columns(n, [&](int64_t i, int lanes) { vstore_n(y + i, vload_n(y + i, lanes) + vload_n(x + i, lanes), lanes); });
-}
-
 }  // namespace
 
 void rms_norm(const void* p, const KernelContext& ctx) {
@@ -58,19 +54,6 @@ void rms_norm(const void* p, const KernelContext& ctx) {
       for (int64_t h = 0; h < n_heads; ++h)
         normalise(op.out.row<float>(t) + h * width, op.x.row<float>(t) + h * width, weight, width, op.eps,
                   op.weight_offset);
-  });
-}
-
-void add_rms_norm(const void* p, const KernelContext& ctx) {
-  const auto& op = *static_cast<const ops::AddRmsNorm*>(p);
-  const int64_t width = op.x.row_elements();
-  const float* weight = op.weight.as<float>();
-  for_rows(ctx, op.x.rows(), 2 * width, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      float* residual = op.residual.row<float>(t);
-      add_into(residual, op.x.row<float>(t), width);
-      normalise(op.out.row<float>(t), residual, weight, width, op.eps, op.weight_offset);
-    }
   });
 }
 

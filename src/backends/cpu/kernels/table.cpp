@@ -17,22 +17,12 @@ constinit const IsaTable kTable = {
 #undef MAINSPRING_OP
     },
     {
-        nullptr,            // embed
-        nullptr,            // rms_norm
-        nullptr,            // add_rms_norm
-        nullptr,            // rms_norm_add
-        &linear_scratch,    // linear
-        nullptr,            // rope_table
-        nullptr,            // rope
-        nullptr,            // kv_write
-        &attention_scratch, // attention
-        nullptr,            // gated_act
-        nullptr,            // gather_rows
+#define MAINSPRING_OP(Type, name) kScratch<OpId::k##Type>,
+#include "ops/ops.def"
+#undef MAINSPRING_OP
     },
     kLinearKernels,
     static_cast<int>(sizeof kLinearKernels / sizeof kLinearKernels[0]),
 };
-static_assert(static_cast<int>(OpId::kLinear) == 4 && static_cast<int>(OpId::kAttention) == 8 && kOpCount == 11,
-              "the scratch list above follows ops.def");
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -1,11 +1,11 @@
 // Checks of KvWrite and Attention.
 #include <algorithm>
 
-#include "attention_scenario.h"
-#include "checks.h"
-#include "checks_detail.h"
+#include "backends/self_test/attention_scenario.h"
+#include "backends/self_test/checks.h"
+#include "backends/self_test/checks_detail.h"
 
-namespace mainspring::optest {
+namespace mainspring::self_test {
 
 namespace {
 
@@ -152,4 +152,4 @@ std::string same_results(Device& a, Device& b) {
   return same_bits("gated_act and rms_norm", results[1], results[0]);
 }
 
-}  // namespace mainspring::optest
+}  // namespace mainspring::self_test

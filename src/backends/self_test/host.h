@@ -11,7 +11,7 @@
 #include "ops/all.h"
 #include "ops/device.h"
 
-namespace mainspring::optest {
+namespace mainspring::self_test {
 
 using Random = std::mt19937;
 
@@ -83,4 +83,4 @@ inline std::string same_bits(const std::string& what, const std::vector<float>& 
   return "";
 }
 
-}  // namespace mainspring::optest
+}  // namespace mainspring::self_test

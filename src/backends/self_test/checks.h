@@ -1,5 +1,5 @@
-// What every device must fulfil, as plain functions: GoogleTest runs them on this machine's instruction sets, neon_main.cpp
-// under an emulator. Each returns "" or says what is wrong.
+// What every device must fulfil, as plain functions: `mainspring doctor` runs them, GoogleTest runs them on this machine's
+// instruction sets, tests/ops/neon_main.cpp under an emulator. Each returns "" or says what is wrong.
 #pragma once
 
 #include <functional>
@@ -8,7 +8,7 @@
 
 #include "ops/device.h"
 
-namespace mainspring::optest {
+namespace mainspring::self_test {
 
 struct Check {
   const char* name;
@@ -21,4 +21,4 @@ const std::vector<Check>& reference_checks();
 // The same bits from both devices (other thread counts of one instruction set).
 std::string same_results(Device& a, Device& b);
 
-}  // namespace mainspring::optest
+}  // namespace mainspring::self_test

@@ -1,10 +1,10 @@
 // Attention in steps.
-#include "attention_scenario.h"
+#include "backends/self_test/attention_scenario.h"
 
 #include <algorithm>
 #include <numeric>
 
-namespace mainspring::optest {
+namespace mainspring::self_test {
 
 std::string AttentionShape::text() const {
   std::string s = cat(kv_format_name(format), " heads ", heads, "/", kv_heads, " d ", d);
@@ -134,7 +134,7 @@ std::vector<float> Scenario::run(Device& device, const Steps& steps) const {
     write.k = ConstTensor(k.data(), DType::kF32, t, shape_.kv_heads, shape_.d);
     write.v = ConstTensor(v.data(), DType::kF32, t, shape_.kv_heads, shape_.d);
     write.kv = layer, write.batch = &batch;
-    optest::run(device, write);
+    self_test::run(device, write);
     ops::Attention attention;
     attention.out = Tensor(out.data(), DType::kF32, t, shape_.heads, shape_.d);
     attention.q = ConstTensor(q.data(), DType::kF32, t, shape_.heads, shape_.d);
@@ -142,7 +142,7 @@ std::vector<float> Scenario::run(Device& device, const Steps& steps) const {
     attention.scale = 1.0f / std::sqrt(static_cast<float>(shape_.d));
     attention.softcap = shape_.softcap, attention.window = shape_.window;
     if (shape_.sinks) attention.sinks = ConstTensor(sinks_.data(), DType::kF32, shape_.heads);
-    optest::run(device, attention);
+    self_test::run(device, attention);
     const int width = shape_.heads * shape_.d;
     auto from = out.begin();
     for (const Part& p : step) {
@@ -155,4 +155,4 @@ std::vector<float> Scenario::run(Device& device, const Steps& steps) const {
   return result;
 }
 
-}  // namespace mainspring::optest
+}  // namespace mainspring::self_test

@@ -1,11 +1,11 @@
 // Checks of Linear and Embed over every canonical weight format and compute type.
-#include "checks.h"
-#include "checks_detail.h"
-#include "host.h"
+#include "backends/self_test/checks.h"
+#include "backends/self_test/checks_detail.h"
+#include "backends/self_test/host.h"
 
 #include "base/half.h"
 
-namespace mainspring::optest {
+namespace mainspring::self_test {
 
 namespace {
 
@@ -179,4 +179,4 @@ std::string embed(Device& ref, Device& device) {
   return "";
 }
 
-}  // namespace mainspring::optest
+}  // namespace mainspring::self_test

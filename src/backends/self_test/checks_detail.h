@@ -5,7 +5,7 @@
 
 #include "ops/device.h"
 
-namespace mainspring::optest {
+namespace mainspring::self_test {
 
 std::string attention_formats(Device& ref, Device& device);
 std::string attention_groups(Device& ref, Device& device);
@@ -19,4 +19,4 @@ std::string linear_groups(Device& ref, Device& device);
 std::string linear_invariance(Device& ref, Device& device);
 std::string embed(Device& ref, Device& device);
 
-}  // namespace mainspring::optest
+}  // namespace mainspring::self_test

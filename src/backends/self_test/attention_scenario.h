@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "host.h"
+#include "backends/self_test/host.h"
 
-namespace mainspring::optest {
+namespace mainspring::self_test {
 
 struct AttentionShape {
   int heads = 4, kv_heads = 2, d = 64;
@@ -50,4 +50,4 @@ class Scenario {
   int blocks_ = 0, max_blocks_ = 0;
 };
 
-}  // namespace mainspring::optest
+}  // namespace mainspring::self_test
