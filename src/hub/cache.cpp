@@ -214,7 +214,7 @@ std::vector<RepoFile> ModelCache::snapshot_files(const std::string& commit) cons
   for (fs::recursive_directory_iterator it(root, problem), end; !problem && it != end; it.increment(problem)) {
     const fs::path& p = it->path();
     if (it->is_directory(problem) && !it->is_symlink(problem)) continue;
-    RepoFile f{fs::relative(p, root, problem).generic_string(), regular_size(p).value_or(UINT64_MAX), ""};
+    RepoFile f{p.lexically_relative(root).generic_string(), regular_size(p).value_or(UINT64_MAX), ""};
     if (it->is_symlink(problem)) f.hash = fs::read_symlink(p, problem).filename().string();
     if (is_safe_path(f.path)) files.push_back(std::move(f));
   }
@@ -238,7 +238,7 @@ std::vector<std::pair<std::string, std::string>> ModelCache::refs() const {
   const fs::path root = folder_ + "/refs";
   for (fs::recursive_directory_iterator it(root, problem), end; !problem && it != end; it.increment(problem)) {
     if (!it->is_regular_file(problem)) continue;
-    const std::string name = fs::relative(it->path(), root, problem).generic_string();
+    const std::string name = it->path().lexically_relative(root).generic_string();
     if (const auto commit = commit_of(name)) out.emplace_back(name, *commit);
   }
   std::sort(out.begin(), out.end());

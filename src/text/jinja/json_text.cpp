@@ -179,6 +179,9 @@ class PrettyWriter {
     return items;
   }
 
+  // Lists and tuples; groupby's pairs have a repr of their own, which pprint leaves alone.
+  static bool wraps(const Value& v) { return v.is_sequence() && !v.as<SeqObj>().group; }
+
   // repr with sorted dicts
   void repr(std::string& out, const Value& v) {
     Interp::Nested nested(in_, 1);
@@ -192,7 +195,7 @@ class PrettyWriter {
         repr(out, item->second);
       }
       out += '}';
-    } else if (v.is_sequence()) {
+    } else if (wraps(v)) {
       const bool list = v.is(Kind::kList);
       out += list ? '[' : '(';
       bool first = true;
@@ -218,7 +221,7 @@ class PrettyWriter {
       out_ += text;
     } else if (v.is(Kind::kDict)) {
       format_dict(v.as<DictObj>(), indent, allowance + 1, level);
-    } else if (v.is_sequence()) {
+    } else if (wraps(v)) {
       const bool list = v.is(Kind::kList);
       const std::string_view end = list ? "]" : v.items().size() == 1 ? ",)" : ")";
       out_ += list ? '[' : '(';
