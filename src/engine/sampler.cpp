@@ -65,6 +65,10 @@ struct SequenceSampler::State {
   };
   std::vector<Ban> soft_bans;
 
+  bool greedy() const { return params.temperature < kGreedyTemperature; }
+  float scale() const { return static_cast<float>(1.0 / params.temperature); }
+  bool limits_k() const { return params.top_k > 0 && params.top_k < static_cast<int64_t>(vocab_size); }
+  bool filtered() const { return limits_k() || params.top_p < 1.0 || params.min_p > 0 || params.typical_p < 1.0; }
   bool in_vocabulary(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < vocab_size; }
   void penalise(std::span<float> logits) const;
   void ban(std::span<float> logits);
@@ -140,7 +144,7 @@ float SequenceSampler::State::prepare(std::span<float> logits, std::span<const u
 // The smallest superset of what the filters keep that is cheap to get.
 void SequenceSampler::State::take_candidates(float scale) {
   const SamplingParams& p = params;
-  if (p.top_k > 0 && p.top_k < static_cast<int64_t>(vocab_size)) {
+  if (limits_k()) {
     selector.take_top_k(p.top_k, scale);
     if (p.top_p < 1.0) selector.keep_top_p(p.top_p);
   } else if (p.top_p < 1.0) {
@@ -157,16 +161,12 @@ void SequenceSampler::State::take_candidates(float scale) {
 }
 
 int32_t SequenceSampler::State::choose(double u) {
-  const SamplingParams& p = params;
-  if (p.temperature < kGreedyTemperature) return selector.argmax();
-  const auto scale = static_cast<float>(1.0 / p.temperature);
-  const bool filtered = (p.top_k > 0 && p.top_k < static_cast<int64_t>(vocab_size)) || p.top_p < 1.0 || p.min_p > 0 ||
-                        p.typical_p < 1.0;
-  if (!filtered) {
-    selector.sum(scale);
-    return selector.draw_from_row(u, scale);
+  if (greedy()) return selector.argmax();
+  if (!filtered()) {
+    selector.sum(scale());
+    return selector.draw_from_row(u, scale());
   }
-  take_candidates(scale);
+  take_candidates(scale());
   return selector.draw(u);
 }
 
@@ -189,6 +189,21 @@ int32_t SequenceSampler::sample(std::span<float> logits, TokenLogprobs* out, std
   const int32_t token = s.choose(u);
   if (out != nullptr) *out = logprobs_from(s.selector, logits, token, s.params.top_logprobs);
   return token;
+}
+
+std::vector<TokenLogprob> SequenceSampler::distribution(std::span<float> logits, std::span<const uint32_t> allowed) {
+  State& s = *state_;
+  s.prepare(logits, allowed);
+  if (s.greedy()) return {{s.selector.argmax(), 0.0f}};
+  const float scale = s.scale();
+  s.take_candidates(scale);
+  const double log_total = std::log(s.selector.candidate_sum());
+  std::vector<TokenLogprob> out;
+  for (size_t i = 0; i < s.selector.size(); ++i) {
+    const double distance = static_cast<double>(s.selector.logit(i) - s.selector.largest());
+    out.push_back({s.selector.id(i), static_cast<float>(distance * static_cast<double>(scale) - log_total)});
+  }
+  return out;
 }
 
 void SequenceSampler::accept(int32_t token) { state_->history.add(token, /*output=*/true); }

@@ -26,6 +26,9 @@ class SequenceSampler {
   // Chooses the next token; `logits` [vocab] may be overwritten. `allowed` (one bit per id, from a grammar) is optional.
   // When logprobs were asked for, `out` receives them. All logits -inf or NaN: kInternal.
   int32_t sample(std::span<float> logits, TokenLogprobs* out = nullptr, std::span<const uint32_t> allowed = {});
+  // What sample() would draw from: the tokens that survive the filters with their log-probabilities, in id order. Greedy
+  // sampling has one. For verifying drafts, and for tests. `logits` is overwritten as by sample().
+  std::vector<TokenLogprob> distribution(std::span<float> logits, std::span<const uint32_t> allowed = {});
   // Records a token (sampled here or forced) as output.
   void accept(int32_t token);
 

@@ -12,16 +12,23 @@ constexpr int64_t scan_blocks(int64_t n) { return (n + kScanBlock - 1) / kScanBl
 
 struct ScanKernels {
   const char* name;
-  // maxima[b] = the largest of block b, -inf when it has none. NaN is never the largest.
-  void (*block_max)(const float* x, int64_t n, float* maxima);
-  // w[i] = exp((x[i] - shift) * scale) for x <= shift; 0 below exp(-87) and for NaN. Relative error below 2e-7.
+  // maxima[b] = the largest of block b, -inf when it has none; returns the largest of all. NaN is never the largest.
+  float (*block_max)(const float* x, int64_t n, float* maxima);
+  // w[i] = exp((x[i] - shift) * scale) for x <= shift, exactly 1 at x = shift; 0 below 2^-126 and for NaN. Relative error
+  // below 3e-7 + 1.2e-7 |(x - shift) * scale|.
   void (*weights)(const float* x, int64_t n, float shift, float scale, float* w);
-  // sums[b] = the sum of block b's weights, added in one fixed order.
-  void (*block_sum)(const float* x, int64_t n, float shift, float scale, float* sums);
+  // sums[b] = the sum of block b's weights, added in one fixed order; returns the sum of all.
+  double (*block_sum)(const float* x, int64_t n, float shift, float scale, float* sums);
   // x[i] = -inf where bit i of `allowed` is 0.
   void (*mask)(float* x, int64_t n, const uint32_t* allowed);
   int64_t (*count_above)(const float* x, int64_t n, float value);     // x > value
   int64_t (*count_at_least)(const float* x, int64_t n, float value);  // x >= value
+  // Sum of mass[i] where keys[i] >= value, in one fixed order.
+  double (*mass_at_least)(const float* keys, const float* mass, int64_t n, float value);
+  // Writes first_id + i and x[i] for every low <= x[i] < high; returns how many. The outputs have room for n entries.
+  int64_t (*collect)(const float* x, int64_t n, float low, float high, int32_t first_id, int32_t* ids, float* values);
+  // Keeps the entries with keys[i] >= low, in place and in order; returns how many. `keys` may be one of the arrays.
+  int64_t (*compact)(const float* keys, int64_t n, float low, int32_t* ids, float* a, float* b);
 };
 
 // The best one this CPU can run.

@@ -15,9 +15,9 @@ namespace mainspring {
 
 namespace {
 
-constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // Below this many items sorting is cheaper than another histogram.
-constexpr size_t kSortItems = 512;
+constexpr size_t kSortItems = 48;
 constexpr int kBinBits = 10;
 
 // Unsigned integers in the order of the floats (no NaN); -0 and 0 are one.
@@ -32,9 +32,7 @@ float Selector::scan(std::span<const float> logits) {
   row_ = logits;
   const auto n = static_cast<int64_t>(logits.size());
   maxima_.resize(static_cast<size_t>(scan_blocks(n)));
-  kernels_->block_max(logits.data(), n, maxima_.data());
-  largest_ = kMinusInfinity;
-  for (const float m : maxima_) largest_ = m > largest_ ? m : largest_;
+  largest_ = kernels_->block_max(logits.data(), n, maxima_.data());
   return largest_;
 }
 
@@ -47,9 +45,7 @@ int32_t Selector::argmax() const {
 
 double Selector::sum(float scale) {
   sums_.resize(maxima_.size());
-  kernels_->block_sum(row_.data(), static_cast<int64_t>(row_.size()), largest_, scale, sums_.data());
-  row_sum_ = 0;
-  for (const float s : sums_) row_sum_ += s;
+  row_sum_ = kernels_->block_sum(row_.data(), static_cast<int64_t>(row_.size()), largest_, scale, sums_.data());
   return row_sum_;
 }
 
@@ -83,76 +79,78 @@ int64_t Selector::rank(int32_t id) const {
          kernels_->count_above(after, static_cast<int64_t>(row_.size()) - id - 1, value);
 }
 
+void Selector::make_room(size_t n) {
+  if (ids_.size() >= n) return;
+  const size_t room = std::max(2 * ids_.size(), n);
+  ids_.resize(room);
+  logits_.resize(room);
+  weights_.resize(room);
+}
+
 void Selector::gather(float threshold) {
-  // -inf itself is never a candidate.
-  threshold = std::max(threshold, std::numeric_limits<float>::lowest());
-  size_t n = 0;
+  threshold = std::max(threshold, std::numeric_limits<float>::lowest());  // -inf itself is never a candidate
+  count_ = 0;
   for (size_t b = 0; b < maxima_.size(); ++b) {
     if (!(maxima_[b] >= threshold)) continue;
-    const size_t start = b * kScanBlock, end = std::min(start + kScanBlock, row_.size());
-    if (ids_.size() < n + kScanBlock) {
-      const size_t room = std::max<size_t>(2 * ids_.size(), n + kScanBlock);
-      ids_.resize(room);
-      logits_.resize(room);
-    }
-    for (size_t i = start; i < end; ++i) {
-      ids_[n] = static_cast<int32_t>(i);
-      logits_[n] = row_[i];
-      n += row_[i] >= threshold;
-    }
+    size_t end = b + 1;  // neighbours are collected in one call
+    while (end < maxima_.size() && maxima_[end] >= threshold) ++end;
+    const size_t start = b * kScanBlock, n = std::min(end * kScanBlock, row_.size()) - start;
+    make_room(count_ + n);
+    count_ += static_cast<size_t>(kernels_->collect(row_.data() + start, static_cast<int64_t>(n), threshold, kInfinity,
+                                                    static_cast<int32_t>(start), ids_.data() + count_,
+                                                    logits_.data() + count_));
+    b = end;  // known to be below the threshold
   }
-  ids_.resize(n);
-  logits_.resize(n);
 }
 
 void Selector::take_at_least(float threshold, float scale) {
   gather(threshold);
-  weights_.resize(ids_.size());
-  kernels_->weights(logits_.data(), static_cast<int64_t>(ids_.size()), largest_, scale, weights_.data());
+  kernels_->weights(logits_.data(), static_cast<int64_t>(count_), largest_, scale, weights_.data());
 }
 
 void Selector::take_top_k(int64_t k, float scale) {
-  float threshold = kMinusInfinity;
+  float threshold = -kInfinity;
   if (k <= static_cast<int64_t>(maxima_.size())) {
-    copy_ = maxima_;
-    std::nth_element(copy_.begin(), copy_.begin() + (k - 1), copy_.end(), std::greater<>());
-    threshold = copy_[static_cast<size_t>(k - 1)];
+    threshold = bracket(maxima_.data(), nullptr, maxima_.size(), static_cast<double>(k), 1.0f).low;
   }
   take_at_least(threshold, scale);
   keep_top_k(k);
 }
 
+// Tries thresholds further and further from the maximum. Blocks that reach one hold at most their whole sum above it, which
+// is a quick test whether it can suffice.
 void Selector::take_mass(double mass, float scale) {
+  constexpr size_t kSteps = 20;
+  constexpr float kStep = 1.5f;  // of the exponent
+  std::array<double, kSteps + 1> bound{};
+  std::array<uint32_t, kSteps + 1> blocks{};
+  for (size_t b = 0; b < maxima_.size(); ++b) {
+    const float steps = (largest_ - maxima_[b]) * scale * (1.0f / kStep);
+    const size_t bin = steps < static_cast<float>(kSteps) ? static_cast<size_t>(steps) : kSteps;
+    bound[bin] += static_cast<double>(sums_[b]);
+    ++blocks[bin];
+  }
   const double wanted = mass * row_sum_;
-  for (const float distance : {4.0f, 8.0f, 16.0f}) {
-    const float threshold = largest_ - distance / scale;
-    const auto blocks = std::count_if(maxima_.begin(), maxima_.end(), [=](float m) { return m >= threshold; });
-    if (static_cast<size_t>(blocks) > maxima_.size() / 4) break;  // flat: the whole row is as quick
-    take_at_least(threshold, scale);
+  double reachable = 0;
+  size_t looked_at = 0;
+  for (size_t bin = 0; bin < kSteps; ++bin) {
+    reachable += bound[bin];
+    looked_at += blocks[bin];
+    if (looked_at > maxima_.size() / 2) break;  // flat: the whole row is as quick
+    if (reachable < wanted) continue;
+    take_at_least(largest_ - static_cast<float>(bin + 1) * kStep / scale, scale);
     if (candidate_sum() >= wanted) return;
   }
   take_at_least(largest_ - 87.0f / scale, scale);
 }
 
 double Selector::candidate_sum() const {
-  double sum = 0;
-  for (const float w : weights_) sum += w;
-  return sum;
+  return kernels_->mass_at_least(weights_.data(), weights_.data(), static_cast<int64_t>(count_), 0.0f);
 }
 
-template <class Keep>
-void Selector::filter(Keep keep) {
-  size_t n = 0;
-  for (size_t i = 0; i < ids_.size(); ++i) {
-    if (!keep(i)) continue;
-    ids_[n] = ids_[i];
-    logits_[n] = logits_[i];
-    weights_[n] = weights_[i];
-    ++n;
-  }
-  ids_.resize(n);
-  logits_.resize(n);
-  weights_.resize(n);
+void Selector::keep_at_least(const float* keys, float low) {
+  count_ = static_cast<size_t>(kernels_->compact(keys, static_cast<int64_t>(count_), low, ids_.data(), logits_.data(),
+                                                 weights_.data()));
 }
 
 // Reduces items_ to the histogram bin in which the cut lies, and `target` by the mass of the bins above.
@@ -166,74 +164,111 @@ void Selector::narrow(uint32_t low, uint32_t high, double& target) {
   std::erase_if(items_, [&](const Item& item) { return (high - item.key) >> shift != bin; });
 }
 
-Selector::Cut Selector::cut(std::span<const float> keys, bool unit_mass, double target) {
-  items_.resize(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i)
-    items_[i] = {key_of(keys[i]), unit_mass ? 1.0f : weights_[i], static_cast<uint32_t>(i)};
+// Finds low < high with mass(keys >= low) >= target > mass(keys >= high) = above, close enough together that few keys lie
+// between. `step` is a first guess of the distance from the largest key. Null mass: every key counts 1.
+Selector::Bracket Selector::bracket(const float* keys, const float* mass, size_t size, double target, float step) {
+  const auto n = static_cast<int64_t>(size);
+  const auto mass_from = [&](float key) {
+    return mass == nullptr ? static_cast<double>(kernels_->count_at_least(keys, n, key))
+                           : kernels_->mass_at_least(keys, mass, n, key);
+  };
+  block_scratch_.resize(static_cast<size_t>(scan_blocks(n)));
+  const float largest = kernels_->block_max(keys, n, block_scratch_.data());
+  Bracket b{largest, kInfinity, 0};
+  for (double sum = mass_from(b.low); sum < target; step *= 2) {
+    b = {largest - step, b.low, sum};
+    if (!(b.low > std::numeric_limits<float>::lowest())) return {-kInfinity, b.high, b.above};
+    sum = mass_from(b.low);
+  }
+  if (b.high == kInfinity) return b;  // the largest key alone is enough
+  for (int round = 0; round < 6; ++round) {
+    const float middle = b.low + (b.high - b.low) / 2;
+    if (!(middle > b.low && middle < b.high)) break;
+    const double sum = mass_from(middle);
+    if (sum >= target) {
+      b.low = middle;
+    } else {
+      b.high = middle;
+      b.above = sum;
+    }
+  }
+  return b;
+}
+
+// Keeps the smallest set of candidates with the largest keys_ whose mass (their number when `mass` is null) reaches
+// `target`; among equal keys the lower ids.
+void Selector::keep_best(const float* mass, double target, float step) {
+  if (count_ <= 1) return;
+  Bracket cut_in{-kInfinity, kInfinity, 0};
+  if (count_ > kSortItems) cut_in = bracket(keys_.data(), mass, count_, target, step);
+  target -= cut_in.above;
+  if (band_.size() < count_) {
+    band_.resize(ids_.size());
+    band_index_.resize(ids_.size());
+  }
+  const auto band = static_cast<size_t>(kernels_->collect(keys_.data(), static_cast<int64_t>(count_), cut_in.low, cut_in.high,
+                                                          0, band_index_.data(), band_.data()));
+  items_.resize(band);
+  for (size_t i = 0; i < band; ++i) {
+    const auto at = static_cast<uint32_t>(band_index_[i]);
+    items_[i] = {key_of(band_[i]), mass == nullptr ? 1.0f : mass[at], at};
+  }
   while (items_.size() > kSortItems) {
     const auto by_key = [](const Item& a, const Item& b) { return a.key < b.key; };
-    const auto [low, high] = std::minmax_element(items_.begin(), items_.end(), by_key);
-    if (low->key == high->key) break;
-    narrow(low->key, high->key, target);  // the extremes lie in different bins, so something is dropped
+    const auto [least, most] = std::minmax_element(items_.begin(), items_.end(), by_key);
+    if (least->key == most->key) break;
+    narrow(least->key, most->key, target);  // the extremes lie in different bins, so something is dropped
   }
   std::sort(items_.begin(), items_.end(),
             [](const Item& a, const Item& b) { return a.key != b.key ? a.key > b.key : a.index < b.index; });
   double sum = 0;
-  Cut c;
-  for (const Item& item : items_) {
-    c = {item.key, item.index};
-    sum += item.mass;
-    if (sum >= target) break;
-  }
-  return c;
-}
-
-void Selector::keep_best(std::span<const float> keys, bool unit_mass, double target) {
-  if (ids_.size() <= 1) return;
-  const Cut c = cut(keys, unit_mass, target);
-  filter([&](size_t i) {
-    const uint32_t k = key_of(keys[i]);
-    return k > c.key || (k == c.key && i <= c.index);
-  });
+  size_t n = 0;
+  while (n < items_.size() && sum < target) sum += items_[n++].mass;
+  if (n == 0) return;
+  // Equal keys behind the cut leave by index, all lower keys by value.
+  const Item last = items_[n - 1];
+  const float cut = keys_[last.index];
+  for (; n < items_.size() && items_[n].key == last.key; ++n) keys_[items_[n].index] = -kInfinity;
+  keep_at_least(keys_.data(), cut);
 }
 
 void Selector::keep_top_k(int64_t k) {
-  if (static_cast<int64_t>(ids_.size()) > k) {
-    keys_ = logits_;
-    keep_best(keys_, /*unit_mass=*/true, static_cast<double>(k));
-  }
+  if (static_cast<int64_t>(count_) <= k) return;
+  keys_.assign(logits_.begin(), logits_.begin() + static_cast<std::ptrdiff_t>(count_));
+  keep_best(nullptr, static_cast<double>(k), 1.0f);
 }
 
 void Selector::keep_top_mass(double mass) {
-  keys_ = logits_;
-  keep_best(keys_, /*unit_mass=*/false, mass);
+  keys_.assign(logits_.begin(), logits_.begin() + static_cast<std::ptrdiff_t>(count_));
+  keep_best(weights_.data(), mass, 1.0f);
 }
 
 void Selector::keep_top_p(double p) { keep_top_mass(p * candidate_sum()); }
 
-void Selector::keep_min_p(double p) {
-  // The likeliest token's weight is 1.
-  const auto threshold = static_cast<float>(p);
-  filter([&](size_t i) { return weights_[i] >= threshold; });
-}
+// The likeliest token's weight is 1.
+void Selector::keep_min_p(double p) { keep_at_least(weights_.data(), static_cast<float>(p)); }
 
 void Selector::keep_typical(double p, float scale) {
-  const double total = candidate_sum(), log_total = std::log(total);
-  const auto log_p = [&](size_t i) {
-    return static_cast<double>(logits_[i] - largest_) * static_cast<double>(scale) - log_total;
-  };
-  double entropy = 0;
-  for (size_t i = 0; i < ids_.size(); ++i) entropy -= static_cast<double>(weights_[i]) / total * log_p(i);
-  keys_.resize(ids_.size());
-  for (size_t i = 0; i < ids_.size(); ++i) keys_[i] = static_cast<float>(-std::fabs(-log_p(i) - entropy));
-  keep_best(keys_, /*unit_mass=*/false, p * total);
+  const double total = candidate_sum();
+  // The entropy is log(total) - mean, the mean being that of (x - largest) * scale; 16 sums, so that additions overlap.
+  std::array<double, 16> sums{};
+  for (size_t i = 0; i < count_; ++i)
+    sums[i % 16] += static_cast<double>(weights_[i]) * static_cast<double>((logits_[i] - largest_) * scale);
+  double mean = 0;
+  for (const double s : sums) mean += s;
+  mean /= total;
+  // log p + entropy = (x - largest) * scale - mean: how far a token is from the expected surprise.
+  keys_.resize(count_);
+  const auto centre = static_cast<float>(mean);
+  for (size_t i = 0; i < count_; ++i) keys_[i] = -std::fabs((logits_[i] - largest_) * scale - centre);
+  keep_best(weights_.data(), p * total, 0.25f);
 }
 
 int32_t Selector::draw(double u) const {
   const double target = u * candidate_sum();
   double before = 0;
   size_t chosen = 0;
-  for (size_t i = 0; i < ids_.size(); ++i) {
+  for (size_t i = 0; i < count_; ++i) {
     if (weights_[i] <= 0) continue;
     chosen = i;
     before += weights_[i];
@@ -243,7 +278,7 @@ int32_t Selector::draw(double u) const {
 }
 
 std::span<const uint32_t> Selector::order_by_logit() {
-  order_.resize(ids_.size());
+  order_.resize(count_);
   for (size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<uint32_t>(i);
   std::sort(order_.begin(), order_.end(),
             [this](uint32_t a, uint32_t b) { return logits_[a] != logits_[b] ? logits_[a] > logits_[b] : a < b; });

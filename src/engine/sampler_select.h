@@ -30,9 +30,10 @@ class Selector {
   void take_at_least(float threshold, float scale);
   // At least the smallest set of likeliest tokens that holds `mass` of the row's total weight.
   void take_mass(double mass, float scale);
-  size_t size() const { return ids_.size(); }
+  size_t size() const { return count_; }
   int32_t id(size_t i) const { return ids_[i]; }
   float logit(size_t i) const { return logits_[i]; }
+  double candidate_sum() const;  // of the weights
 
   // Filters over the candidates.
   void keep_top_k(int64_t k);
@@ -45,31 +46,33 @@ class Selector {
   std::span<const uint32_t> order_by_logit();
 
  private:
-  // (key, index) of the last candidate kept when the best keys come first.
-  struct Cut {
-    uint32_t key = 0;
-    uint32_t index = 0;
-  };
   struct Item {
     uint32_t key;
     float mass;
     uint32_t index;
   };
+  struct Bracket {
+    float low, high;
+    double above;
+  };
+  void make_room(size_t n);
   void gather(float threshold);
-  double candidate_sum() const;
-  Cut cut(std::span<const float> keys, bool unit_mass, double target);
+  Bracket bracket(const float* keys, const float* mass, size_t size, double target, float step);
   void narrow(uint32_t low, uint32_t high, double& target);
-  void keep_best(std::span<const float> keys, bool unit_mass, double target);
-  template <class Keep>
-  void filter(Keep keep);
+  void keep_best(const float* mass, double target, float step);
+  void keep_at_least(const float* keys, float low);
 
   const ScanKernels* kernels_;
   std::span<const float> row_;
   float largest_ = 0;
   double row_sum_ = 0;
-  std::vector<float> maxima_, sums_, copy_;  // per block
+  std::vector<float> maxima_, sums_, block_scratch_;  // per block
+  // The first count_ entries are the candidates; the vectors only grow.
+  size_t count_ = 0;
   std::vector<int32_t> ids_;
-  std::vector<float> logits_, weights_, keys_;
+  std::vector<float> logits_, weights_;
+  std::vector<float> keys_, band_;  // of keep_best
+  std::vector<int32_t> band_index_;
   std::vector<Item> items_;
   std::vector<uint32_t> order_;
 };
