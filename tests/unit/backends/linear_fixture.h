@@ -1,6 +1,7 @@
 // Random matrices of every weight format, and the linear op in double precision to compare with.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -9,6 +10,7 @@
 #include "backends/cpu/cpu_device.h"
 #include "backends/cpu/cpu_info.h"
 #include "base/half.h"
+#include "base/str.h"
 #include "ops/embed.h"
 #include "ops/linear.h"
 
