@@ -22,7 +22,6 @@ std::string xdg_dir(const EnvGetter& env, std::string_view variable, std::string
 }  // namespace
 
 std::string user_config_dir(const EnvGetter& env) { return xdg_dir(env, "XDG_CONFIG_HOME", "/.config"); }
-std::string user_cache_dir(const EnvGetter& env) { return xdg_dir(env, "XDG_CACHE_HOME", "/.cache"); }
 std::string user_state_dir(const EnvGetter& env) { return xdg_dir(env, "XDG_STATE_HOME", "/.local/state"); }
 
 }  // namespace mainspring

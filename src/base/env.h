@@ -17,7 +17,6 @@ std::optional<std::string> get_env(std::string_view name);
 // (~/.local/state/mainspring). Empty when neither the variable nor HOME is set. Relative XDG values are ignored, as the
 // specification demands. Nothing is created.
 std::string user_config_dir(const EnvGetter& env);
-std::string user_cache_dir(const EnvGetter& env);   // ~/.cache/mainspring
 std::string user_state_dir(const EnvGetter& env);
 
 }  // namespace mainspring

@@ -12,11 +12,10 @@
 #include "cli/model_args.h"
 #include "cli/output.h"
 #include "hub/hub.h"
+#include "hub/pypi_model.h"
 
 namespace mainspring::cli {
 namespace {
-
-constexpr std::string_view kDefaultFile = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
 bool path_exists(const std::string& path) {
   struct stat info{};
@@ -27,12 +26,6 @@ bool path_exists(const std::string& path) {
 bool looks_like_path(const std::string& text) {
   if (text.starts_with('/') || text.starts_with('.') || text.starts_with('~')) return true;
   return text.find(':') == std::string::npos && (text.ends_with(".gguf") || text.ends_with(".safetensors"));
-}
-
-// Where the default model lies once it was fetched (scripts/fetch_default_model.py writes it there).
-std::string default_model_file(const EnvGetter& env) {
-  const std::string home = env("MAINSPRING_HOME").value_or(user_cache_dir(env));
-  return home.empty() ? std::string() : cat(home, "/models/", kDefaultFile);
 }
 
 bool ask(const std::string& question) {
@@ -49,7 +42,7 @@ bool ask(const std::string& question) {
 std::string resolve_model_path(App& app, bool offer_pull) {
   const std::string model = app.settings.text("model");
   if (model.empty()) {
-    const std::string file = default_model_file(app.env);
+    const std::string file = packaged_model_path(default_model(), app.env);
     if (file.empty()) fail(Code::kNotFound, "no --model given, and without HOME there is no place for the default model");
     if (path_exists(file)) return file;
     fail(Code::kNotFound, "the default model is not there yet (", printable(file, 300),
