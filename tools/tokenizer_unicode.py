@@ -66,18 +66,38 @@ def ranges(codes):
     return out
 
 
+# Properties that split expressions ask for; later ones are given up first when no stand-in has all of them.
+PROPERTIES = [(rf"\p{{{c}}}", rf"\p{{{c}}}") for c in CATEGORIES] + [(r"\s", r"\s")]
+PROPERTIES += [(rf"\p{{{n}}}", rf"\p{{{n}}}") for n in ("Alphabetic", "Uppercase", "Lowercase")]
+PROPERTIES += [(rf"\p{{{n}}}", rf"\p{{sc:{n}}}")
+               for n in ("Han", "Hiragana", "Katakana", "Hangul", "Latin", "Cyrillic", "Greek", "Arabic", "Thai")]
+
+
 def stand_ins():
-    """Code points whose category PCRE2 sees differently -> a code point of the right category and same UTF-8 length."""
-    mapping = {0x180E: 0x200B}  # PCRE2 counts U+180E as a space, Oniguruma does not
-    for category in CATEGORIES:
-        want, have = oniguruma_class(rf"\p{{{category}}}"), pcre2_class(rf"\p{{{category}}}")
-        for c in want - have:
-            width = len(chr(c).encode())
-            pool = (x for x in sorted(want & have, reverse=True) if len(chr(x).encode()) == width)
-            chosen = next(pool, None)
-            if chosen is None:
-                raise SystemExit(f"no stand-in for U+{c:04X} ({category}, {width} bytes)")
-            mapping[c] = chosen
+    """Code points that PCRE2 sees differently -> a code point that looks right to it, of the same UTF-8 length."""
+    want, have = {}, {}
+    for bit, (theirs, ours) in enumerate(PROPERTIES):
+        for c in oniguruma_class(theirs):
+            want[c] = want.get(c, 0) | 1 << bit
+        for c in pcre2_class(ours):
+            have[c] = have.get(c, 0) | 1 << bit
+    pools = {}
+    for c, mask in have.items():
+        if want.get(c, 0) == mask:
+            for kept in range(len(CATEGORIES), len(PROPERTIES) + 1):
+                pools[len(chr(c).encode()), kept, mask & ((1 << kept) - 1)] = c
+    mapping = {}
+    for c in CODES:
+        mask, width = want.get(c, 0), len(chr(c).encode())
+        if mask == have.get(c, 0):
+            continue
+        for kept in range(len(PROPERTIES), len(CATEGORIES) - 1, -1):
+            chosen = pools.get((width, kept, mask & ((1 << kept) - 1)))
+            if chosen is not None:
+                mapping[c] = chosen
+                break
+        else:
+            raise SystemExit(f"no stand-in for U+{c:04X}")
     return mapping
 
 

@@ -2,6 +2,7 @@
 //
 //   tokenize_driver run  KIND PATH   stdin: u32 length + bytes per string; stdout per string: u32 n + ids with special
 //                                    tokens, u32 n + ids without, u32 length + the text that the first ids decode to
+//   tokenize_driver decode KIND PATH   stdin: u32 n + ids; stdout: u32 length + text, then the same without special tokens
 //   tokenize_driver time KIND PATH FILE [seconds]   load time in ms, then MB/s of encoding FILE in pieces of 4 KiB
 //
 // KIND: json (tokenizer.json), spm, tiktoken, folder, gguf (a JSON dump of the tokenizer.ggml.* members).
@@ -111,6 +112,23 @@ int run(const Tokenizer& t) {
   return 0;
 }
 
+int run_decoding(const Tokenizer& t) {
+  std::string out;
+  std::vector<TokenId> ids;
+  uint32_t size = 0;
+  while (std::fread(&size, 1, sizeof size, stdin) == sizeof size) {
+    ids.resize(size);
+    if (std::fread(ids.data(), sizeof(TokenId), size, stdin) != size) fail(Code::kIo, "input ends inside a list");
+    for (const bool skip : {false, true}) {
+      const std::string text = t.decode(ids, skip);
+      put_u32(out, static_cast<uint32_t>(text.size()));
+      out += text;
+    }
+  }
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  return 0;
+}
+
 int time_encoding(const Tokenizer& t, const std::string& file, double seconds, double load_ms) {
   const std::string text = read_file(file);
   size_t bytes = 0, tokens = 0;
@@ -135,13 +153,14 @@ int time_encoding(const Tokenizer& t, const std::string& file, double seconds, d
 int main(int argc, char** argv) {
   try {
     const std::string mode = argc > 1 ? argv[1] : "";
-    if (argc < 4 || (mode != "run" && (mode != "time" || argc < 5))) {
-      std::fputs("usage: tokenize_driver run|time KIND PATH [FILE [seconds]]\n", stderr);
+    if (argc < 4 || (mode != "run" && mode != "decode" && (mode != "time" || argc < 5))) {
+      std::fputs("usage: tokenize_driver run|decode|time KIND PATH [FILE [seconds]]\n", stderr);
       return 2;
     }
     double load_ms = 0;
     const std::unique_ptr<Tokenizer> t = load(argv[2], argv[3], load_ms);
     if (mode == "run") return run(*t);
+    if (mode == "decode") return run_decoding(*t);
     return time_encoding(*t, argv[4], argc > 5 ? std::stod(argv[5]) : 2.0, load_ms);
   } catch (const Error& e) {
     std::fprintf(stderr, "error: %s\n", e.what());

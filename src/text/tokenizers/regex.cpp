@@ -123,14 +123,15 @@ static std::string_view shown_text(std::string_view text, std::string& copy) {
   bool changed = false;
   for (size_t i = 0; i < text.size();) {
     const auto b = static_cast<unsigned char>(text[i]);
-    if (b < 0xE0) {  // all stand-ins are three or four bytes long
+    if (b < 0x80) {
       ++i;
       continue;
     }
     const size_t n = utf8_length(text[i]);
     const auto byte = [&](size_t k) { return static_cast<uint32_t>(static_cast<unsigned char>(text[i + k]) & 0x3F); };
-    const uint32_t c = n == 3 ? (uint32_t{b} & 0x0F) << 12 | byte(1) << 6 | byte(2)
-                              : (uint32_t{b} & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3);
+    const uint32_t c = n == 2   ? (uint32_t{b} & 0x1F) << 6 | byte(1)
+                       : n == 3 ? (uint32_t{b} & 0x0F) << 12 | byte(1) << 6 | byte(2)
+                                : (uint32_t{b} & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3);
     if (blocks.set[c >> 8]) {
       const uint32_t to = regex_stand_in(c);
       if (to != c) {

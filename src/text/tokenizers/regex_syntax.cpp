@@ -11,8 +11,12 @@ namespace {
 
 constexpr int kMaxDepth = 100;
 
-// \w and \b follow Oniguruma: letters, marks, decimal digits, connector punctuation.
-constexpr std::string_view kWordItems = "\\p{L}\\p{M}\\p{Nd}\\p{Pc}";
+// \w and \b follow Oniguruma: alphabetic characters, marks, decimal digits, connector punctuation; outside brackets it
+// also counts the superscript digits and fractions of Latin-1.
+#define MS_WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+constexpr std::string_view kClassWord = MS_WORD;
+constexpr std::string_view kWordItems = MS_WORD "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
+#undef MS_WORD
 
 class Translator {
  public:
@@ -272,6 +276,9 @@ class Translator {
           parts.back().items += "\\[";
           ++at_;
         }
+      } else if (looking_at("\\W")) {
+        at_ += 2;
+        parts.back().nested.push_back(cat("[^", kClassWord, "]"));
       } else {
         parts.back().items += class_item();
       }
@@ -292,7 +299,14 @@ class Translator {
     const size_t end = in_.find(":]", at_);
     std::string name(in_.substr(at_ + 2, end - at_ - 2));
     at_ = end + 2;
-    if (name == "punct") return "\\p{P}\\p{S}";
+    static constexpr std::pair<std::string_view, std::string_view> kClasses[] = {
+        {"alpha", "\\p{Alphabetic}"}, {"digit", "\\p{Nd}"},     {"alnum", "\\p{Alphabetic}\\p{Nd}"},
+        {"upper", "\\p{Uppercase}"},  {"lower", "\\p{Lowercase}"}, {"space", "\\s"},
+        {"punct", "\\p{P}\\p{S}"},    {"cntrl", "\\p{Cc}"},      {"xdigit", "0-9A-Fa-f"},
+        {"word", kClassWord}};
+    for (const auto& [from, to] : kClasses) {
+      if (name == from) return std::string(to);
+    }
     return cat("[:", name, ":]");
   }
 
@@ -304,7 +318,7 @@ class Translator {
     ++at_;
     const char c = peek();
     if (c == 'p' || c == 'P') return ++at_, property(c == 'P');
-    if (c == 'w') return ++at_, std::string(kWordItems);
+    if (c == 'w') return ++at_, std::string(kClassWord);
     if (c == 'h' && ruby_) return ++at_, "0-9A-Fa-f";
     if (c == 'u') return unicode_escape();
     return cat("\\", std::string(take_char()));
