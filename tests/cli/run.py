@@ -5,6 +5,8 @@ MODEL is a small chat model with a template (the embedded default is meant). Onl
 test runs the program as a user does, with its own home folder; chat is driven through a pseudo-terminal.
 """
 import argparse
+import hashlib
+import http.server
 import json
 import os
 import pty
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 PROGRAM = MODEL = HOME = ""
@@ -164,7 +167,98 @@ def test_model_cache():
     assert run("list", "--quiet", env=env).out.strip() == ""
     assert good("list", "--json", env=env).json() == {"models": []}
     fails(4, "no-such-org/no-such-model", "rm", "no-such-org/no-such-model", env=env)
-    fails(2, "pull", "pull", "not a reference", env=env)
+    fails(2, "expected org/name", "pull", "not a reference", env=env)
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """A hub on this machine with one repository, tiny/model-GGUF, that holds MODEL."""
+    protocol_version = "HTTP/1.1"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    delay = 0.0      # per MiB
+
+    def answer(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        if path == "/api/models/tiny/model-GGUF/revision/main":
+            return self.answer(200, json.dumps({"sha": self.commit}).encode())
+        if path == f"/api/models/tiny/model-GGUF/tree/{self.commit}":
+            entry = {"type": "file", "path": "model-Q4_1.gguf", "size": os.path.getsize(MODEL), "oid": "0" * 40,
+                     "lfs": {"oid": self.server.sha256, "size": os.path.getsize(MODEL)}}
+            return self.answer(200, json.dumps([entry]).encode())
+        if path == f"/tiny/model-GGUF/resolve/{self.commit}/model-Q4_1.gguf":
+            return self.send_model()
+        self.answer(404, b"{}")
+
+    def send_model(self):
+        begin = int(re.match(r"bytes=(\d+)-", self.headers.get("Range", "bytes=0-")).group(1))
+        size = os.path.getsize(MODEL)
+        self.server.begins.append(begin)
+        self.send_response(206 if begin else 200)
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")
+        self.send_header("Content-Length", str(size - begin))
+        self.end_headers()
+        with open(MODEL, "rb") as f:
+            f.seek(begin)
+            try:
+                while block := f.read(1 << 20):
+                    self.wfile.write(block)
+                    time.sleep(Hub.delay)
+            except OSError:
+                pass     # the client was stopped
+
+    def log_message(self, *_):
+        pass
+
+
+def test_pull_list_rm():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.daemon_threads = True
+    server.begins = []
+    with open(MODEL, "rb") as f:
+        server.sha256 = hashlib.file_digest(f, "sha256").hexdigest()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    env = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HUB_CACHE": os.path.join(HOME, "hub")}
+    name = "tiny/model-GGUF"
+    try:
+        fails(4, "mainspring pull " + name, "generate", "-m", name, "x", env=env)
+        fails(4, "tiny/absent", "pull", "tiny/absent", env=env)
+        Hub.delay = 0.05
+        p = subprocess.Popen([PROGRAM, "pull", name], env=environment(**env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(1.5)
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=20)
+        assert p.returncode == 130 and (out, err) == (b"", b""), (p.returncode, out, err)
+        Hub.delay = 0.0
+        t = Terminal("chat", name, "-n", "4", env=env)   # offers to pull, and goes on where the first pull stopped
+        t.expect(r"not downloaded yet. Download it now\? \[Y/n\] ")
+        t.line("")
+        t.expect(">>> ")
+        t.line("Hi")
+        t.expect(STATISTICS)
+        t.line("/exit")
+        assert t.end() == 0
+        assert server.begins[0] == 0 and server.begins[-1] > 0, server.begins
+        assert good("list", "--quiet", env=env).out == name + "\n"
+        listed = good("list", "--json", env=env).json()["models"]
+        assert listed[0]["complete"] and listed[0]["bytes"] == os.path.getsize(MODEL)
+        assert name in good("list", env=env).out
+        pulls = len(server.begins)
+        path = good("pull", name, env=env).out.strip()
+        assert len(server.begins) == pulls and os.path.samefile(path, os.path.realpath(path))
+        assert good("generate", "-m", name, "--raw", "--temperature", "0", "-n", "8", "Once upon", env=env).out == \
+            greedy("--raw", "Once upon", n=8).out
+        assert "removed" in good("rm", name, env=env).out
+        assert good("list", "--json", env=env).json() == {"models": []}
+    finally:
+        server.shutdown()
 
 
 def test_inspect():
