@@ -62,8 +62,8 @@ SCAN_INLINE Floats exp2_of(const Floats& t) {
   p = p * f + 0.24022242426872253f;
   p = p * f + 0.6931470036506653f;
   p = p * f + 1.0f;
-  const Ints scaled = reinterpret_cast<const Ints&>(p) + (reinterpret_cast<const Ints&>(shifted) << 23);
-  return t > splat(-126.0f) ? reinterpret_cast<const Floats&>(scaled) : splat(0.0f);  // NaN compares false
+  const Ints scaled = reinterpret_cast<Ints>(p) + (reinterpret_cast<Ints>(shifted) << 23);
+  return t > splat(-126.0f) ? reinterpret_cast<Floats>(scaled) : splat(0.0f);  // NaN compares false
 }
 
 // The last, incomplete block, filled up with -inf.
