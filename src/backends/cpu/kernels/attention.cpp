@@ -126,8 +126,9 @@ class Attend {
     const int32_t* table = op_.batch->block_table.row<int32_t>(tile.s);
     const int64_t last = (all.end - 1) / kBlockTokens;
     for (int64_t b = all.begin / kBlockTokens; b <= last; ++b) {
-      if (b < last) prefetch_head(record(table[b + 1], tile.head));
-      run_block<Codec>(tile, b * kBlockTokens, record(table[b], tile.head), m);
+      const std::byte* head = record(table[b], tile.head);
+      const int64_t ahead = b < last ? record(table[b + 1], tile.head) - head : 0;
+      run_block<Codec>(tile, b * kBlockTokens, head, ahead, m);
     }
   }
 
@@ -172,9 +173,6 @@ class Attend {
   const std::byte* record(int32_t block, int64_t head) const {
     return op_.kv.base + static_cast<size_t>(block) * op_.kv.block_stride + static_cast<size_t>(head) * layout_.head_bytes;
   }
-  void prefetch_head(const std::byte* p) const {
-    for (size_t i = 0; i < layout_.head_bytes; i += 64) prefetch(p + i);
-  }
 
   // fn(row, rows, begin, end): groups of rows that see the same slots [begin, end) of the block at `start`.
   template <class F>
@@ -191,8 +189,8 @@ class Attend {
   }
 
   template <class Codec>
-  void run_block(const Tile& tile, int64_t start, const std::byte* head, const Member& m) const {
-    const float* keys = Codec::keys(head, layout_, shape_.d, m.block);
+  void run_block(const Tile& tile, int64_t start, const std::byte* head, int64_t ahead, const Member& m) const {
+    const float* keys = Codec::keys(head, ahead, layout_, shape_.d, m.block);
     int first = kBlockTokens, last = 0;
     for_groups(tile, start, [&](int64_t row, int64_t rows, int begin, int end) {
       multiply({m.q + row * shape_.d, shape_.d, keys, kBlockTokens, m.scores + row * kBlockTokens, kBlockTokens, shape_.d,
@@ -202,7 +200,7 @@ class Attend {
       first = begin < first ? begin : first;
       last = end > last ? end : last;
     });
-    const float* values = Codec::values(head, layout_, first, last, m.block);
+    const float* values = Codec::values(head, ahead, layout_, first, last, m.block);
     for_groups(tile, start, [&](int64_t row, int64_t rows, int begin, int end) {
       multiply({m.scores + row * kBlockTokens + begin, kBlockTokens, values + int64_t{begin} * layout_.v_width,
                 layout_.v_width, m.chunk.acc + row * shape_.width, shape_.width, end - begin, true},

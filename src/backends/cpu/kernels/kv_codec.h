@@ -1,9 +1,11 @@
 // KV block formats: how one token is stored and how a block becomes fp32. Layout: backends/cpu/kv_layout.h.
 //
 // A codec has
-//   keys(head, layout, d, tile)            -> [d][32] fp32, in `tile` or in place
-//   values(head, layout, begin, end, tile) -> [32][v_width] fp32, of which rows [begin, end) are valid
+//   keys(head, ahead, layout, d, tile)            -> [d][32] fp32, in `tile` or in place
+//   values(head, ahead, layout, begin, end, tile) -> [32][v_width] fp32, of which rows [begin, end) are valid
 //   write(head, layout, slot, k, v, d)
+// `ahead`: bytes from this record to the one that is read next (0: none). Its lines are asked for one by one while this
+// one is converted: in one go they would fill the core's miss buffers and stall it.
 #pragma once
 
 #include "backends/cpu/kernels/vec.h"
@@ -16,11 +18,21 @@ inline T* at(std::byte* head, size_t offset) { return reinterpret_cast<T*>(head 
 template <class T>
 inline const T* at(const std::byte* head, size_t offset) { return reinterpret_cast<const T*>(head + offset); }
 
+// Asks for [p, p + bytes) of the next record.
+inline void prefetch_ahead(const void* p, int64_t ahead, int64_t bytes) {
+  const char* next = static_cast<const char*>(p) + ahead;
+  for (int64_t i = 0; i < bytes; i += 64) prefetch(next + i);
+}
+
 inline int lanes_left(int64_t n) { return static_cast<int>(n < 0 ? 0 : n < kLanes ? n : kLanes); }
 
 struct KvF32 {
-  static const float* keys(const std::byte* head, const KvHeadLayout&, int64_t, float*) { return at<float>(head, 0); }
-  static const float* values(const std::byte* head, const KvHeadLayout& l, int, int, float*) {
+  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int64_t, float*) {
+    prefetch_ahead(head, ahead, static_cast<int64_t>(l.k_params));
+    return at<float>(head, 0);
+  }
+  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int, int, float*) {
+    prefetch_ahead(head + l.v_codes, ahead, static_cast<int64_t>(l.v_params - l.v_codes));
     return at<float>(head, l.v_codes);
   }
   static void write(std::byte* head, const KvHeadLayout& l, int slot, const float* k, const float* v, int64_t d) {
@@ -31,21 +43,25 @@ struct KvF32 {
 };
 
 struct KvBf16 {
-  static const float* keys(const std::byte* head, const KvHeadLayout&, int64_t d, float* tile) {
+  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout&, int64_t d, float* tile) {
     const uint16_t* p = at<uint16_t>(head, 0);
     for (int64_t i = 0; i < d; i += 2)
       for (int t = 0; t < kBlockTokens; t += kLanes) {
         VF even, odd;
         vload_bf16_pairs(p + (i * kBlockTokens + 2 * t), even, odd);
+        prefetch_ahead(p + (i * kBlockTokens + 2 * t), ahead, 1);
         vstore(tile + i * kBlockTokens + t, even);
         vstore(tile + (i + 1) * kBlockTokens + t, odd);
       }
     return tile;
   }
-  static const float* values(const std::byte* head, const KvHeadLayout& l, int begin, int end, float* tile) {
+  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int begin, int end,
+                             float* tile) {
     const uint16_t* p = at<uint16_t>(head, l.v_codes);
-    for (int64_t i = int64_t{begin} * l.v_width; i < int64_t{end} * l.v_width; i += kLanes)
+    for (int64_t i = int64_t{begin} * l.v_width; i < int64_t{end} * l.v_width; i += kLanes) {
       vstore(tile + i, vload_bf16(p + i));
+      if (i % 32 == 0) prefetch_ahead(p + i, ahead, 1);
+    }
     return tile;
   }
   static void write(std::byte* head, const KvHeadLayout& l, int slot, const float* k, const float* v, int64_t d) {
@@ -88,20 +104,26 @@ inline void set_params(std::byte* head, size_t offset, int slot, const Affine& a
 }
 
 struct KvInt8 {
-  static const float* keys(const std::byte* head, const KvHeadLayout& l, int64_t d, float* tile) {
+  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int64_t d, float* tile) {
     const uint8_t* p = at<uint8_t>(head, 0);
     const float* params = at<float>(head, l.k_params);
+    prefetch_ahead(params, ahead, 2 * kBlockTokens * sizeof(float));
     for (int t = 0; t < kBlockTokens; t += kLanes) {
       const VF scale = vload(params + t), min = vload(params + kBlockTokens + t);
-      for (int64_t i = 0; i < d; ++i)
+      for (int64_t i = 0; i < d; ++i) {
         vstore(tile + i * kBlockTokens + t, vfma(vload_u8(p + i * kBlockTokens + t), scale, min));
+        if (t == 0) prefetch_ahead(p + i * kBlockTokens, ahead, 1);
+      }
     }
     return tile;
   }
-  static const float* values(const std::byte* head, const KvHeadLayout& l, int begin, int end, float* tile) {
+  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int begin, int end,
+                             float* tile) {
     const float* params = at<float>(head, l.v_params);
+    prefetch_ahead(params, ahead, 2 * kBlockTokens * sizeof(float));
     for (int64_t t = begin; t < end; ++t) {
       const uint8_t* p = at<uint8_t>(head, l.v_codes) + t * l.v_width;
+      prefetch_ahead(p, ahead, l.v_width);
       const VF scale = vset(params[t]), min = vset(params[kBlockTokens + t]);
       for (int64_t i = 0; i < l.v_width; i += kLanes)
         vstore(tile + t * l.v_width + i, vfma(vload_u8(p + i), scale, min));
@@ -126,9 +148,10 @@ struct KvInt8 {
 };
 
 struct KvInt4 {
-  static const float* keys(const std::byte* head, const KvHeadLayout& l, int64_t d, float* tile) {
+  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int64_t d, float* tile) {
     const uint8_t* p = at<uint8_t>(head, 0);
     const float* params = at<float>(head, l.k_params);
+    prefetch_ahead(params, ahead, 2 * kBlockTokens * sizeof(float));
     for (int t = 0; t < kBlockTokens; t += kLanes) {
       const VF scale = vload(params + t), min = vload(params + kBlockTokens + t);
       for (int64_t i = 0; i < d; i += 2) {
@@ -136,15 +159,19 @@ struct KvInt4 {
         vload_u4(p + i / 2 * kBlockTokens + t, low, high);
         vstore(tile + i * kBlockTokens + t, vfma(low, scale, min));
         vstore(tile + (i + 1) * kBlockTokens + t, vfma(high, scale, min));
+        if (t == 0) prefetch_ahead(p + i / 2 * kBlockTokens, ahead, 1);
       }
     }
     return tile;
   }
-  static const float* values(const std::byte* head, const KvHeadLayout& l, int begin, int end, float* tile) {
+  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int begin, int end,
+                             float* tile) {
     const float* params = at<float>(head, l.v_params);
+    prefetch_ahead(params, ahead, 2 * kBlockTokens * sizeof(float));
     const int64_t half = l.v_width / 2;
     for (int64_t t = begin; t < end; ++t) {
       const uint8_t* p = at<uint8_t>(head, l.v_codes) + t * half;
+      prefetch_ahead(p, ahead, half);
       float* row = tile + t * l.v_width;
       const VF scale = vset(params[t]), min = vset(params[kBlockTokens + t]);
       for (int64_t i = 0; i < half; i += kLanes) {

@@ -47,12 +47,17 @@ inline void column_tile(const Multiply& m, int rows, int64_t row, int64_t column
     case 1: return register_tile<1, kVectors>(m, row, column);
     case 2: return register_tile<2, kVectors>(m, row, column);
     case 3: return register_tile<3, kVectors>(m, row, column);
-    case 4: return register_tile<4, kVectors>(m, row, column);
-    case 5: return register_tile<5, kVectors>(m, row, column);
-    case 6: return register_tile<6, kVectors>(m, row, column);
     default: break;
   }
-  if constexpr (kTileRows > 6) {
+  if constexpr (kTileRows * kTileVectors / kVectors > 3) {
+    switch (rows) {
+      case 4: return register_tile<4, kVectors>(m, row, column);
+      case 5: return register_tile<5, kVectors>(m, row, column);
+      case 6: return register_tile<6, kVectors>(m, row, column);
+      default: break;
+    }
+  }
+  if constexpr (kTileRows * kTileVectors / kVectors > 6) {
     switch (rows) {
       case 7: return register_tile<7, kVectors>(m, row, column);
       case 8: return register_tile<8, kVectors>(m, row, column);
@@ -64,7 +69,7 @@ inline void column_tile(const Multiply& m, int rows, int64_t row, int64_t column
   }
 }
 
-// columns: a multiple of 16.
+// columns: a multiple of 16. Few rows take tiles of twice the width, or too few sums would be under way at a time.
 inline void multiply(const Multiply& m, int64_t rows, int64_t columns) {
   const int64_t parts = (rows + kTileRows - 1) / kTileRows;  // of nearly equal height
   constexpr int64_t kWidth = kTileVectors * kLanes;
@@ -72,6 +77,8 @@ inline void multiply(const Multiply& m, int64_t rows, int64_t columns) {
     const int64_t row = rows * part / parts;
     const int height = static_cast<int>(rows * (part + 1) / parts - row);
     int64_t column = 0;
+    if (height <= kTileRows / 2)
+      for (; column + 2 * kWidth <= columns; column += 2 * kWidth) column_tile<2 * kTileVectors>(m, height, row, column);
     for (; column + kWidth <= columns; column += kWidth) column_tile<kTileVectors>(m, height, row, column);
     if constexpr (kWidth > 16)
       if (column < columns) column_tile<16 / kLanes>(m, height, row, column);

@@ -1,6 +1,11 @@
 // Vectors of 16 lanes: AVX-512 F, BW, VL, DQ.
 #pragma once
 
+#if defined(__GNUC__) && !defined(__clang__)
+// gcc 12 warns about _mm512_undefined_* inside its own header (its bug 105593), wherever that is inlined.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 
 namespace mainspring::cpu::MAINSPRING_ISA {
