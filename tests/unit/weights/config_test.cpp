@@ -120,6 +120,8 @@ TEST(Config, RefusesWhatIsOutOfRange) {
   }
   EXPECT_ERROR(read_config(with("vocab_size", "0"), Json()), Code::kInvalidInput,
                "config: key vocab_size: expected an integer in 1..16777216, found 0");
+  EXPECT_ERROR(read_config(with("vocab_size", "18446744073709551615"), Json()), Code::kInvalidInput,
+               "found 18446744073709551615");
   EXPECT_ERROR(read_config(parse_json(R"({"model_type":"new"})", "t"), Json()), Code::kInvalidInput, "vocab_size is missing");
   EXPECT_ERROR(read_config(Json(), Json()), Code::kInvalidInput, "JSON object");
   EXPECT_ERROR(read_config(with("rope_scaling", R"({"rope_type":"mrope"})"), Json()), Code::kUnsupported, "mrope");

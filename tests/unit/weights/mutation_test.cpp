@@ -93,6 +93,17 @@ struct Tally {
   }
 };
 
+TEST(Mutation, MemoryIsCounted) {
+  peak = live.load();
+  const int64_t before = live;
+  {
+    const std::vector<char> big(3 << 20);
+    EXPECT_GE(live - before, 3 << 20) << big.size();
+  }
+  EXPECT_GE(peak - before, 3 << 20);
+  EXPECT_LT(live - before, 1 << 10);
+}
+
 TEST(Mutation, Gguf) {
   testing::TempFolder folder;
   const char* const kSeeds[] = {"gguf/llama.gguf", "gguf/llama3.gguf", "gguf/qwen2.gguf", "gguf/qwen3.gguf", "gguf/gemma3.gguf",
