@@ -78,6 +78,10 @@ RopeFrequencies rope_frequencies(const RopeConfig& rope, int64_t head_dim, int64
       break;
     case RopeType::kLongrope: fail(Code::kUnsupported, "rope_type \"longrope\" is not supported by this family");
   }
+  // GGUF files of Llama 3.1 and later carry the result of their scaling rule as a tensor of divisors.
+  if (!rope.freq_factors.empty() && rope.freq_factors.size() != f.size())
+    fail(Code::kInvalidInput, "rope: ", rope.freq_factors.size(), " frequency factors, expected ", f.size());
+  for (size_t i = 0; i < rope.freq_factors.size(); ++i) f[i] /= rope.freq_factors[i];
   out.inv_freq.assign(f.begin(), f.end());
   return out;
 }
