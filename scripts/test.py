@@ -152,11 +152,17 @@ def stage_differential(tally):
     tally.check(python is not None, "install of the reference packages")
     if python is None:
         return
-    model = default_model()
-    drivers = BUILD / "default"
-    script(tally, "tokenizers", [python, "tools/tokenizer_differential.py", "--ci", "--driver-dir", drivers,
-                                 "--model", model or ""], timeout=1500)
-    script(tally, "templates", [python, "tools/template_differential.py", "--ci", "--driver-dir", drivers], timeout=900)
+    tools = BUILD / "default/tests/tools"
+    shared = ROOT.parent / "shared/tokenizers"
+    if not shared.is_dir():
+        print("skipped: the shared tokenizers are not here")
+        tally.add(skipped=1)
+    tokenizer = [python, "tools/tokenizer_differential.py", "--driver", tools / "tokenize_driver"]
+    script(tally, "tokenizers", [*tokenizer, "--count", "3000", "--shared", shared, "--gguf", default_model() or ""],
+           timeout=1500)
+    script(tally, "tokenizer-parts", [*tokenizer, "--components", "--count", "200"], timeout=900)
+    script(tally, "templates", [python, "tools/template_differential.py", "--driver", tools / "render_driver", "--cases",
+                                "20000"], timeout=900)
 
 
 def stage_asan(tally):
