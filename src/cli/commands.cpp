@@ -8,12 +8,12 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"chat", kChat, "talk to a model", "model", false,
-     "On a terminal: arrow keys edit and recall, a trailing \\ or a block between \"\"\" lines gives several lines, /help\n"
+     "On a terminal: arrow keys edit and recall, a trailing \\ or a block between \"\"\" lines gives several lines, /help "
      "lists the commands, Ctrl-C stops an answer. With piped input every line is a turn and stdout holds only answers.",
      run_chat},
     {"generate", kGenerate, "answer or continue one prompt, or a batch of them", "prompt", false,
-     "The prompt is an argument, a file or stdin. It becomes a user message of the model's chat template, unless --raw.\n"
-     "With --batch, every line is {\"prompt\": ...} or {\"messages\": [...]}, with \"id\" and any sampling option as a\n"
+     "The prompt is an argument, a file or stdin. It becomes a user message of the model's chat template, unless --raw. "
+     "With --batch, every line is {\"prompt\": ...} or {\"messages\": [...]}, with \"id\" and any sampling option as a "
      "member (max_tokens, temperature, ...), and all of them run together.",
      run_generate},
     {"inspect", kInspect, "what a model is and needs, without loading it", "model", false,
@@ -21,13 +21,13 @@ constexpr Command kCommands[] = {
      run_inspect},
     {"tokenize", kTokenize, "text to token ids, or back", "prompt", false, "", run_tokenize},
     {"perplexity", kPerplexity, "how well a model predicts a text", "file", true,
-     "Windows of --window tokens move over the text by --stride; a token counts once, with the longest context that a\n"
+     "Windows of --window tokens move over the text by --stride; a token counts once, with the longest context that a "
      "window gives it. The first token of the text is not predicted, nor, where windows do not overlap, the first of each.",
      run_perplexity},
     {"logits", kLogits, "next-token logits of a text", "prompt", false, "", run_logits},
     {"bench", kBench, "prefill and decode rates", "model", false,
-     "Prefill: --batch new prompts, until each has its first token. Decode: the same prompts again, out of the prefix\n"
-     "cache, from the moment when all have their first token.",
+     "Prefill: --batch new prompts, until each has its first token. Decode: the same prompts again, out of the prefix "
+     "cache, after the first token.",
      run_bench},
     {"doctor", kDoctor, "check this machine and this program", nullptr, false, "", run_doctor},
     {"pull", kPull, "download a model", "ref", true,

@@ -1,4 +1,7 @@
 // `mainspring doctor`: this machine as the program sees it.
+#include <unistd.h>
+
+#include "base/terminal.h"
 #include "cli/model_args.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -7,6 +10,8 @@ namespace mainspring::cli {
 
 int run_doctor(App& app) {
   const bool json = app.settings.flag("json");
+  if (app.settings.flag("self-test") && is_terminal(STDERR_FILENO))
+    print_note("comparing the kernels with plain arithmetic (--no-self-test leaves it out) ...");
   const Json report = parse_json(doctor_report(app.settings.flag("self-test")), "doctor");
   app.out.write(json ? report.dump(2) + "\n" : report_text(report));
   const Json* ok = report.find("ok");

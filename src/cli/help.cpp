@@ -8,10 +8,13 @@
 namespace mainspring::cli {
 namespace {
 
-// Words of `text` in lines of at most `width` cells; lines after the first are indented.
+// Words of `text` in lines of at most `width` cells; lines after the first are indented. Its own line breaks stay.
 std::string wrap(std::string_view text, int width, int indent) {
   std::string out;
   int column = 0;
+  if (const size_t line_end = text.find('\n'); line_end != std::string_view::npos)
+    return cat(wrap(text.substr(0, line_end), width, indent), "\n", std::string(static_cast<size_t>(indent), ' '),
+               wrap(text.substr(line_end + 1), width, indent));
   for (std::string_view word : split(text, ' ')) {
     const int cells = display_width(word);
     if (column > 0 && column + 1 + cells > width) {
@@ -56,8 +59,9 @@ std::string program_help() {
     name.resize(12, ' ');
     out += cat("  ", name, c.summary, "\n");
   }
-  out += "\nmainspring COMMAND --help explains a command. Every option is also a variable (MAINSPRING_MAX_TOKENS=64) and a\n"
-         "key of the settings file (max_tokens = 64); mainspring COMMAND --print-config shows which one counts.\n";
+  out += "\nmainspring COMMAND --help explains a command. Every option is also a variable\n"
+         "(MAINSPRING_MAX_TOKENS=64) and a key of the settings file (max_tokens = 64);\n"
+         "mainspring COMMAND --print-config shows which one counts.\n";
   return out;
 }
 
@@ -68,7 +72,7 @@ std::string command_help(const Command& command, int columns) {
                         " [OPTIONS]");
   if (bare) out += command.positional_required ? cat(" ", bare->value) : cat(" [", bare->value, "]");
   out += "\n";
-  if (*command.details) out += cat("\n", command.details, "\n");
+  if (*command.details) out += cat("\n", wrap(command.details, columns - 1, 0), "\n");
   if (bare && bare->positional_only) out += cat("\n  ", bare->value, "  ", option_text(*bare), "\n");
 
   size_t head_width = 0;

@@ -29,7 +29,9 @@ TEST_P(Completion, HasEveryCommandAndOption) {
   const std::string script = completion_script(GetParam());
   for (const Command& c : command_table()) EXPECT_THAT(script, HasSubstr(std::string(c.name)));
   for (const OptionSpec& s : option_table())
-    if (!s.positional_only) EXPECT_THAT(script, HasSubstr(std::string(s.name)));
+    if (!s.positional_only) {
+      EXPECT_THAT(script, HasSubstr(std::string(s.name)));
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shells, Completion, testing::Values("bash", "zsh", "fish"));

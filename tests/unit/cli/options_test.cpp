@@ -33,7 +33,9 @@ TEST(OptionTable, NamesAndLettersAreUniqueInEveryCommand) {
     for (const OptionSpec& s : option_table()) {
       if (!(s.commands & c.bit)) continue;
       EXPECT_TRUE(names.insert(s.name).second) << c.name << " --" << s.name;
-      if (s.letter) EXPECT_TRUE(letters.insert(s.letter).second) << c.name << " -" << s.letter;
+      if (s.letter) {
+        EXPECT_TRUE(letters.insert(s.letter).second) << c.name << " -" << s.letter;
+      }
     }
   }
 }
@@ -42,9 +44,15 @@ TEST(OptionTable, RowsAreComplete) {
   for (const OptionSpec& s : option_table()) {
     EXPECT_TRUE(s.help && *s.help) << s.name;
     EXPECT_NE(s.commands, 0u) << s.name;
-    if (takes_value(s)) EXPECT_NE(s.value, nullptr) << s.name;
-    if (s.kind == OptionKind::kChoice) EXPECT_FALSE(choices_of(s).empty()) << s.name;
-    if (s.fallback) EXPECT_NO_THROW(check_value(s, {s.fallback}, s.name)) << s.name;
+    if (takes_value(s)) {
+      EXPECT_NE(s.value, nullptr) << s.name;
+    }
+    if (s.kind == OptionKind::kChoice) {
+      EXPECT_FALSE(choices_of(s).empty()) << s.name;
+    }
+    if (s.fallback) {
+      EXPECT_NO_THROW(check_value(s, {s.fallback}, s.name)) << s.name;
+    }
     for (char c : std::string(s.name)) EXPECT_TRUE(std::islower(c) || std::isdigit(c) || c == '-') << s.name;
   }
 }
@@ -61,7 +69,9 @@ TEST(OptionTable, SharedKeysHaveOneKind) {
 
 TEST(OptionTable, PositionalsExist) {
   for (const Command& c : command_table())
-    if (c.positional) EXPECT_NE(find_option(c.bit, c.positional), nullptr) << c.name;
+    if (c.positional) {
+      EXPECT_NE(find_option(c.bit, c.positional), nullptr) << c.name;
+    }
 }
 
 TEST(CheckValue, Numbers) {

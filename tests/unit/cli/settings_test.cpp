@@ -151,7 +151,9 @@ TEST(Help, EveryCommandListsItsOptions) {
   for (const Command& c : command_table()) {
     const std::string help = command_help(c, 80);
     for (const OptionSpec& s : option_table())
-      if ((s.commands & c.bit) && !s.positional_only) EXPECT_THAT(help, HasSubstr(std::string(s.name))) << c.name;
+      if ((s.commands & c.bit) && !s.positional_only) {
+        EXPECT_THAT(help, HasSubstr(std::string(s.name))) << c.name;
+      }
   }
 }
 
