@@ -56,7 +56,8 @@ int open_beneath(const std::string& root, std::string_view relative) {
     if (mkdirat(dir.fd, name.c_str(), 0777) != 0 && errno != EEXIST) fail_errno("cannot create", so_far);
     const int next = openat(dir.fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (next < 0) {
-      if (errno == ELOOP || errno == ENOTDIR) fail(Code::kIo, so_far, ": a symbolic link or file stands where a folder must be");
+      if (errno == ELOOP || errno == ENOTDIR)
+        fail(Code::kIo, so_far, ": a symbolic link or file stands where a folder must be");
       fail_errno("cannot open", so_far);
     }
     dir.reset(next);
@@ -148,7 +149,8 @@ ModelCache::ModelCache(const HubConfig& config, std::string repo) {
 
 void ModelCache::create() const {
   std::error_code problem;
-  for (const std::string& f : {folder_ + "/blobs", folder_ + "/refs", folder_ + "/snapshots", folder_ + "/.mainspring", locks_}) {
+  for (const std::string& f :
+       {folder_ + "/blobs", folder_ + "/refs", folder_ + "/snapshots", folder_ + "/.mainspring", locks_}) {
     fs::create_directories(f, problem);
     if (problem) fail(Code::kIo, "cannot create ", f, ": ", problem.message());
   }
@@ -196,7 +198,8 @@ void ModelCache::link(const std::string& commit, const RepoFile& file) const {
   target += "../../blobs/" + file.hash;
   const std::string temporary = cat(".", getpid(), ".link");
   unlinkat(dir.fd, temporary.c_str(), 0);
-  if (symlinkat(target.c_str(), dir.fd, temporary.c_str()) != 0 || renameat(dir.fd, temporary.c_str(), dir.fd, name.c_str()) != 0) {
+  if (symlinkat(target.c_str(), dir.fd, temporary.c_str()) != 0 ||
+      renameat(dir.fd, temporary.c_str(), dir.fd, name.c_str()) != 0) {
     fail_errno("cannot link", snapshot_folder(commit) + "/" + file.path);
   }
 }

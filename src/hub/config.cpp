@@ -57,7 +57,8 @@ HubConfig HubConfig::from_environment(const EnvGetter& env) {
   while (c.endpoint.ends_with('/')) c.endpoint.pop_back();
   const hub::Url url = hub::parse_url(c.endpoint);
   if (url.scheme != "https" && !(url.scheme == "http" && url.is_loopback())) {
-    fail(Code::kInvalidInput, "HF_ENDPOINT=", printable(c.endpoint), ": expected https:// (or http:// on this machine itself)");
+    fail(Code::kInvalidInput, "HF_ENDPOINT=", printable(c.endpoint),
+         ": expected https:// (or http:// on this machine itself)");
   }
   if (const auto v = env("HF_TOKEN")) {
     c.token = std::string(trim(*v));

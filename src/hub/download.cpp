@@ -33,7 +33,8 @@ uint64_t read_through(int fd, uint64_t size, const std::function<bool(std::strin
 
 }  // namespace
 
-std::string hash_file(const std::string& path, std::string_view like, uint64_t size, const std::function<bool(int64_t)>& on_bytes) {
+std::string hash_file(const std::string& path, std::string_view like, uint64_t size,
+                      const std::function<bool(int64_t)>& on_bytes) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail_errno("cannot read", path);
   struct Closer {
@@ -82,7 +83,8 @@ class Downloader::Partial {
   void append(std::string_view bytes) {
     if (bytes.size() > file_.size - have_) {
       restart();
-      throw RetryableError(Code::kIo, cat(file_.path, ": the server sends more than the ", file_.size, " bytes it announced"));
+      throw RetryableError(Code::kIo,
+                           cat(file_.path, ": the server sends more than the ", file_.size, " bytes it announced"));
     }
     for (size_t done = 0; done < bytes.size();) {
       const ssize_t n = pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(have_ + done));
@@ -98,7 +100,8 @@ class Downloader::Partial {
   // Adopts the file when it is all there and right.
   void finish(const std::string& blob) {
     if (have_ != file_.size) {
-      throw RetryableError(Code::kIo, cat(file_.path, ": the connection ended after ", have_, " of ", file_.size, " bytes"));
+      throw RetryableError(Code::kIo,
+                           cat(file_.path, ": the connection ended after ", have_, " of ", file_.size, " bytes"));
     }
     const std::string hash = digest_.finish();
     if (hash != file_.hash) {
@@ -118,9 +121,14 @@ class Downloader::Partial {
   uint64_t have_ = 0;
 };
 
-Downloader::Downloader(HttpClient& http, const HubConfig& config, const ModelCache& cache, std::string repo, std::string commit,
-                       std::function<bool(int64_t)> on_bytes)
-    : http_(http), config_(config), cache_(cache), repo_(std::move(repo)), commit_(std::move(commit)), on_bytes_(std::move(on_bytes)) {}
+Downloader::Downloader(HttpClient& http, const HubConfig& config, const ModelCache& cache, std::string repo,
+                       std::string commit, std::function<bool(int64_t)> on_bytes)
+    : http_(http),
+      config_(config),
+      cache_(cache),
+      repo_(std::move(repo)),
+      commit_(std::move(commit)),
+      on_bytes_(std::move(on_bytes)) {}
 
 void Downloader::fetch(const RepoFile& file) {
   const auto keep_going = [&] { return on_bytes_(0); };

@@ -27,6 +27,7 @@ class Downloader {
 };
 
 // The hash of a file's content, for comparing with `like` (which says the kind of hash). `on_bytes` as above.
-std::string hash_file(const std::string& path, std::string_view like, uint64_t size, const std::function<bool(int64_t)>& on_bytes);
+std::string hash_file(const std::string& path, std::string_view like, uint64_t size,
+                      const std::function<bool(int64_t)>& on_bytes);
 
 }  // namespace mainspring::hub

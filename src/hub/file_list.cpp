@@ -38,7 +38,9 @@ std::string gguf_stem(std::string_view path) {
   constexpr size_t kSuffix = 15;  // "-00001-of-00003"
   if (stem.size() <= kSuffix) return stem;
   const std::string_view tail = std::string_view(stem).substr(stem.size() - kSuffix);
-  const auto digits = [&](size_t at) { return tail.substr(at, 5).find_first_not_of("0123456789") == std::string_view::npos; };
+  const auto digits = [&](size_t at) {
+    return tail.substr(at, 5).find_first_not_of("0123456789") == std::string_view::npos;
+  };
   if (tail[0] == '-' && digits(1) && tail.substr(6, 4) == "-of-" && digits(10)) stem.resize(stem.size() - kSuffix);
   return stem;
 }
@@ -94,7 +96,8 @@ std::vector<RepoFile> with_selector(const ModelRef& ref, const std::vector<RepoF
   }
   std::vector<RepoFile> out = gguf_of(files, ref.selector);
   if (out.empty()) {
-    fail(Code::kNotFound, ref.repo, ": no file or quantisation '", printable(ref.selector), "'; there is ", names_of(files));
+    fail(Code::kNotFound, ref.repo, ": no file or quantisation '", printable(ref.selector), "'; there is ",
+         names_of(files));
   }
   return out;
 }
@@ -118,7 +121,8 @@ std::vector<RepoFile> select_files(const ModelRef& ref, const std::vector<RepoFi
       if (!chosen.empty()) return chosen;
     }
     std::vector<RepoFile> ggufs;
-    std::copy_if(files.begin(), files.end(), std::back_inserter(ggufs), [](const RepoFile& f) { return is_gguf(f.path); });
+    std::copy_if(files.begin(), files.end(), std::back_inserter(ggufs),
+                 [](const RepoFile& f) { return is_gguf(f.path); });
     const bool one_model = !ggufs.empty() && std::all_of(ggufs.begin(), ggufs.end(), [&](const RepoFile& f) {
       return gguf_stem(f.path) == gguf_stem(ggufs[0].path);
     });
@@ -128,7 +132,8 @@ std::vector<RepoFile> select_files(const ModelRef& ref, const std::vector<RepoFi
     }
     chosen = weights(".bin");
   }
-  if (chosen.empty()) fail(Code::kNotFound, ref.repo, ": the repository has no weights (safetensors, GGUF or .bin files)");
+  if (chosen.empty())
+    fail(Code::kNotFound, ref.repo, ": the repository has no weights (safetensors, GGUF or .bin files)");
   for (const RepoFile& f : files) {
     const bool small = std::find(kSmallFiles.begin(), kSmallFiles.end(), f.path) != kSmallFiles.end();
     const bool index = is_top_level(f.path) && f.path.ends_with(".bin.index.json") && chosen[0].path.ends_with(".bin");
@@ -138,14 +143,17 @@ std::vector<RepoFile> select_files(const ModelRef& ref, const std::vector<RepoFi
 }
 
 std::string load_path(const std::string& folder, const std::vector<RepoFile>& selected) {
-  const auto gguf = std::min_element(selected.begin(), selected.end(), [](const RepoFile& a, const RepoFile& b) { return a.path < b.path; });
-  const bool all = !selected.empty() && std::all_of(selected.begin(), selected.end(), [](const RepoFile& f) { return is_gguf(f.path); });
+  const auto gguf = std::min_element(selected.begin(), selected.end(),
+                                     [](const RepoFile& a, const RepoFile& b) { return a.path < b.path; });
+  const bool all = !selected.empty() &&
+                   std::all_of(selected.begin(), selected.end(), [](const RepoFile& f) { return is_gguf(f.path); });
   return all ? cat(folder, "/", gguf->path) : folder;
 }
 
 Json to_json(const Snapshot& s) {
   Json files = Json::array();
-  for (const RepoFile& f : s.files) files.push_back(Json::object({{"path", f.path}, {"size", f.size}, {"hash", f.hash}}));
+  for (const RepoFile& f : s.files)
+    files.push_back(Json::object({{"path", f.path}, {"size", f.size}, {"hash", f.hash}}));
   return Json::object({{"commit", s.commit}, {"files", std::move(files)}});
 }
 
@@ -155,7 +163,8 @@ Snapshot snapshot_from_json(const Json& j) {
   if (!is_commit(s.commit)) fail(Code::kInvalidInput, "'", printable(s.commit), "' is not a commit");
   for (const Json& f : j.at("files").as_array()) {
     RepoFile file{f.at("path").as_string(), static_cast<uint64_t>(f.at("size").as_int()), f.at("hash").as_string()};
-    if (!is_safe_path(file.path) || !is_hash(file.hash)) fail(Code::kInvalidInput, "bad file name or hash '", printable(file.path), "'");
+    if (!is_safe_path(file.path) || !is_hash(file.hash))
+      fail(Code::kInvalidInput, "bad file name or hash '", printable(file.path), "'");
     s.files.push_back(std::move(file));
   }
   return s;

@@ -105,7 +105,8 @@ struct HttpClient::Impl {
   void check_target(const Url& url, std::string_view from, std::string_view what) const {
     const bool local = url.scheme == "http" && url.is_loopback() && endpoint.scheme == "http" && endpoint.is_loopback();
     if (url.host.empty()) fail(Code::kIo, what, ": '", printable(from), "' is not a URL this program follows");
-    if (url.scheme != "https" && !local) fail(Code::kIo, what, ": refused to go to '", printable(from), "', which is not https");
+    if (url.scheme != "https" && !local)
+      fail(Code::kIo, what, ": refused to go to '", printable(from), "', which is not https");
   }
 
   void set_options(Exchange& x, const std::string& url) {
@@ -145,7 +146,8 @@ struct HttpClient::Impl {
     if (x.failure) std::rethrow_exception(x.failure);
     if (code == CURLE_OK) return;
     if (code == CURLE_ABORTED_BY_CALLBACK) fail(Code::kCancelled, what, ": cancelled");
-    if (code == CURLE_PEER_FAILED_VERIFICATION) fail(Code::kIo, what, ": the server's certificate is not trusted: ", reason);
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+      fail(Code::kIo, what, ": the server's certificate is not trusted: ", reason);
     throw Transient{Code::kIo, cat(what, ": ", reason[0] != 0 ? reason : curl_easy_strerror(code))};
   }
 
@@ -177,14 +179,17 @@ struct HttpClient::Impl {
     if ((r.status >= 200 && r.status < 300) || r.status == 416) return;
     const std::string code = r.header("x-error-code");
     if (r.status == 401 || r.status == 403) {
-      const char* advice = config.token.empty() ? "set HF_TOKEN to a token that may read it" : "the token may not read it";
+      const char* advice =
+          config.token.empty() ? "set HF_TOKEN to a token that may read it" : "the token may not read it";
       fail(Code::kNotFound, what, ": the hub refuses access (", r.status, code.empty() ? "" : " " + printable(code, 40),
            "): the model is gated, private or does not exist; accept its terms on the hub and ", advice);
     }
-    if (r.status == 404) fail(Code::kNotFound, what, ": not on the hub (404", code.empty() ? "" : " " + printable(code, 40), ")");
+    if (r.status == 404)
+      fail(Code::kNotFound, what, ": not on the hub (404", code.empty() ? "" : " " + printable(code, 40), ")");
     const bool busy = r.status == 429 || r.status == 503;
     if (busy || r.status == 408 || r.status >= 500) {
-      throw Transient{busy ? Code::kUnavailable : Code::kIo, cat(what, ": the hub answers ", r.status), retry_after_ms(r)};
+      throw Transient{busy ? Code::kUnavailable : Code::kIo, cat(what, ": the hub answers ", r.status),
+                      retry_after_ms(r)};
     }
     fail(Code::kIo, what, ": the hub answers ", r.status);
   }
@@ -227,7 +232,8 @@ std::string HttpClient::get_text(const std::string& url, std::string_view what, 
   Request request;
   request.url = url;
   request.on_data = [&](std::string_view piece) {
-    if (text.size() + piece.size() > kMaxJson) fail(Code::kIo, what, ": the answer is larger than ", human_bytes(kMaxJson));
+    if (text.size() + piece.size() > kMaxJson)
+      fail(Code::kIo, what, ": the answer is larger than ", human_bytes(kMaxJson));
     text.append(piece);
   };
   const Response r = run(request, what, [&](Request&) { text.clear(); });

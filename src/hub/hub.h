@@ -21,7 +21,7 @@ struct HubConfig {
   int connect_timeout_ms = 10'000;
   int stall_timeout_ms = 10'000;   // an answer that brings no byte for so long has failed
   int tries = 5;                   // per request, the first one included
-  int backoff_ms = 500;            // before the second try; doubles, and Retry-After of the server wins (up to a minute)
+  int backoff_ms = 500;  // before the second try; doubles, and Retry-After of the server wins (up to a minute)
 
   // HF_ENDPOINT, HF_TOKEN (else the file HF_TOKEN_PATH or $HF_HOME/token), HF_HUB_CACHE > HUGGINGFACE_HUB_CACHE >
   // $HF_HOME/hub > $XDG_CACHE_HOME/huggingface/hub > ~/.cache/huggingface/hub, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE,

@@ -40,7 +40,8 @@ void check_unrecorded(const ModelCache& cache, const std::string& commit, State&
       }
       for (const std::string& shard : shards) {
         std::error_code ignored;
-        if (!hub::is_safe_path(shard) || !fs::is_regular_file(folder + "/" + shard, ignored)) s.missing.push_back(shard);
+        if (!hub::is_safe_path(shard) || !fs::is_regular_file(folder + "/" + shard, ignored))
+          s.missing.push_back(shard);
       }
     }
     // "-00001-of-00003.gguf": as many parts as the name says
@@ -67,7 +68,8 @@ State state_of(const ModelCache& cache, const std::string& commit, const ModelRe
 }
 
 std::string pull_advice(const ModelRef& ref, const HubConfig& config) {
-  return cat(config.offline ? "; the hub is switched off (HF_HUB_OFFLINE), get it with: " : "; get it with: ", "mainspring pull ", ref.text());
+  return cat(config.offline ? "; the hub is switched off (HF_HUB_OFFLINE), get it with: " : "; get it with: ",
+             "mainspring pull ", ref.text());
 }
 
 // Bytes of the distinct files a snapshot leads to.
@@ -124,7 +126,8 @@ uint64_t remove_unused_blobs(const ModelCache& cache) {
   }
   uint64_t freed = cache.remove_partials();
   std::error_code problem;
-  for (fs::directory_iterator it(cache.folder() + "/blobs", problem), end; !problem && it != end; it.increment(problem)) {
+  for (fs::directory_iterator it(cache.folder() + "/blobs", problem), end; !problem && it != end;
+       it.increment(problem)) {
     const std::string name = it->path().filename().string();
     if (used.contains(name) || !hub::is_hash(name)) continue;
     const auto lock = hub::FileLock::try_acquire(cache.lock_path(name));
@@ -155,8 +158,8 @@ std::string resolve_model(const ModelRef& ref, const HubConfig& config) {
   }
   const State s = state_of(cache, *commit, ref);
   if (!s.missing.empty()) {
-    fail(Code::kNotFound, "the snapshot of ", ref.text(), " is incomplete: ", s.missing.size(), " of ", s.selected.size(),
-         " files missing, first ", printable(s.missing[0]), pull_advice(ref, config));
+    fail(Code::kNotFound, "the snapshot of ", ref.text(), " is incomplete: ", s.missing.size(), " of ",
+         s.selected.size(), " files missing, first ", printable(s.missing[0]), pull_advice(ref, config));
   }
   return hub::load_path(cache.snapshot_folder(*commit), s.selected);
 }
@@ -187,7 +190,8 @@ std::vector<CachedModel> list_models(const HubConfig& config) {
 uint64_t remove_model(const ModelRef& ref, const HubConfig& config) {
   const ModelCache cache(config, ref.repo);
   std::error_code ignored;
-  if (!fs::is_directory(cache.folder(), ignored)) fail(Code::kNotFound, "model ", ref.repo, " is not in ", config.cache_dir);
+  if (!fs::is_directory(cache.folder(), ignored))
+    fail(Code::kNotFound, "model ", ref.repo, " is not in ", config.cache_dir);
   if (!ref.revision_given && ref.selector.empty()) {
     const uint64_t bytes = folder_bytes(cache.folder());
     remove_all(cache.folder());

@@ -17,7 +17,8 @@ bool is_alnum(char c) { return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
 bool is_name_part(std::string_view s) {
-  if (s.empty() || s.size() > 96 || s.front() == '.' || s.front() == '-' || s.back() == '.' || s.back() == '-') return false;
+  if (s.empty() || s.size() > 96 || s.front() == '.' || s.front() == '-' || s.back() == '.' || s.back() == '-')
+    return false;
   // "--" separates the parts in the cache's folder names.
   if (s.find("..") != std::string_view::npos || s.find("--") != std::string_view::npos) return false;
   return std::all_of(s.begin(), s.end(), [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
@@ -36,17 +37,21 @@ bool is_safe_path(std::string_view s) {
   for (std::string_view part : split(s, '/')) {
     if (part.empty() || part == "." || part == ".." || part.size() > 255) return false;
   }
-  return std::all_of(s.begin(), s.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F && c != '\\'; });
+  return std::all_of(s.begin(), s.end(),
+                     [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F && c != '\\'; });
 }
 
 bool is_revision(std::string_view s) {
   return is_safe_path(s) && s.size() <= 255 && s.front() != '-' && s.find("..") == std::string_view::npos &&
-         std::all_of(s.begin(), s.end(), [](char c) { return is_alnum(c) || std::string_view("._-/+").find(c) != std::string_view::npos; });
+         std::all_of(s.begin(), s.end(),
+                     [](char c) { return is_alnum(c) || std::string_view("._-/+").find(c) != std::string_view::npos; });
 }
 
 bool is_commit(std::string_view s) { return s.size() == 40 && std::all_of(s.begin(), s.end(), is_hex); }
 
-bool is_hash(std::string_view s) { return (s.size() == 40 || s.size() == 64) && std::all_of(s.begin(), s.end(), is_hex); }
+bool is_hash(std::string_view s) {
+  return (s.size() == 40 || s.size() == 64) && std::all_of(s.begin(), s.end(), is_hex);
+}
 
 std::string url_encode(std::string_view s, bool keep_slash) {
   constexpr char kHex[] = "0123456789ABCDEF";
@@ -65,7 +70,8 @@ std::string url_encode(std::string_view s, bool keep_slash) {
 
 ModelRef parse_model_ref(std::string_view text) {
   const auto bad = [&](std::string_view why) {
-    fail(Code::kInvalidInput, "model reference '", printable(text), "': ", why, "; expected org/name[@revision][:file-or-quant]");
+    fail(Code::kInvalidInput, "model reference '", printable(text), "': ", why,
+         "; expected org/name[@revision][:file-or-quant]");
   };
   ModelRef ref;
   std::string_view rest = text;

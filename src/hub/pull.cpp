@@ -47,7 +47,8 @@ class Reporter {
     const double seconds = std::chrono::duration<double>(now - start_).count();
     const double fresh = static_cast<double>(static_cast<int64_t>(state_.done) - skipped_);
     state_.rate = seconds > 0 ? std::max(0.0, fresh / seconds) : 0;
-    state_.seconds_left = state_.rate > 0 ? static_cast<double>(state_.total - std::min(state_.total, state_.done)) / state_.rate : -1;
+    state_.seconds_left =
+        state_.rate > 0 ? static_cast<double>(state_.total - std::min(state_.total, state_.done)) / state_.rate : -1;
     return last_answer_ = callback_(state_);
   }
 
@@ -73,8 +74,8 @@ void check_space(const ModelCache& cache, const std::vector<RepoFile>& missing, 
   if (statvfs(cache.folder().c_str(), &fs) != 0) return;  // not knowable here; writing will tell
   const uint64_t free_bytes = static_cast<uint64_t>(fs.f_bavail) * fs.f_frsize;
   if (needed > free_bytes) {
-    fail(Code::kIo, "not enough disk space for ", ref.text(), ": ", needed, " bytes (", human_bytes(needed), ") needed, ", free_bytes,
-         " bytes (", human_bytes(free_bytes), ") free in ", cache.folder());
+    fail(Code::kIo, "not enough disk space for ", ref.text(), ": ", needed, " bytes (", human_bytes(needed),
+         ") needed, ", free_bytes, " bytes (", human_bytes(free_bytes), ") free in ", cache.folder());
   }
 }
 
@@ -83,14 +84,16 @@ std::vector<RepoFile> damaged_blobs(const ModelCache& cache, const std::vector<R
   std::vector<RepoFile> bad;
   for (const RepoFile& f : present) {
     report.begin_file(f, 0);
-    if (hub::hash_file(cache.blob(f.hash), f.hash, f.size, [&](int64_t) { return report.add(0); }) != f.hash) bad.push_back(f);
+    if (hub::hash_file(cache.blob(f.hash), f.hash, f.size, [&](int64_t) { return report.add(0); }) != f.hash)
+      bad.push_back(f);
   }
   return bad;
 }
 
 }  // namespace
 
-std::string pull(const ModelRef& ref, const HubConfig& config, const PullCallback& progress, const PullOptions& options) {
+std::string pull(const ModelRef& ref, const HubConfig& config, const PullCallback& progress,
+                 const PullOptions& options) {
   if (config.offline) return resolve_model(ref, config);
   const ModelCache cache(config, ref.repo);
   hub::HttpClient http(config);
@@ -104,7 +107,8 @@ std::string pull(const ModelRef& ref, const HubConfig& config, const PullCallbac
     const bool have = cache.has_blob(f);
     if (have || !seen.insert(f.hash).second) report.skip(f.size);
     if (have) present.push_back(f);
-    else if (std::none_of(missing.begin(), missing.end(), [&](const RepoFile& m) { return m.hash == f.hash; })) missing.push_back(f);
+    else if (std::none_of(missing.begin(), missing.end(), [&](const RepoFile& m) { return m.hash == f.hash; }))
+      missing.push_back(f);
   }
   if (options.verify) {
     for (const RepoFile& f : damaged_blobs(cache, present, report)) {

@@ -36,7 +36,8 @@ std::string packaged_model_path(const PackagedModel& model, const EnvGetter& env
 bool packaged_model_present(const PackagedModel& model, const EnvGetter& env) {
   const std::string path = packaged_model_path(model, env);
   std::error_code problem;
-  return !path.empty() && std::filesystem::is_regular_file(path, problem) && std::filesystem::file_size(path, problem) == model.size;
+  return !path.empty() && std::filesystem::is_regular_file(path, problem) &&
+         std::filesystem::file_size(path, problem) == model.size;
 }
 
 void verify_packaged_model(const PackagedModel& model, const std::string& path,
@@ -45,7 +46,8 @@ void verify_packaged_model(const PackagedModel& model, const std::string& path,
   const auto size = std::filesystem::file_size(path, problem);
   if (problem) fail(Code::kNotFound, path, ": the model file is not there");
   if (size != model.size) {
-    fail(Code::kInvalidInput, path, ": ", size, " bytes, expected ", model.size, "; remove the file and fetch it again");
+    fail(Code::kInvalidInput, path, ": ", size, " bytes, expected ", model.size,
+         "; remove the file and fetch it again");
   }
   uint64_t done = 0;
   const std::string hash = hub::hash_file(path, model.sha256, size, [&](int64_t n) {
@@ -53,7 +55,8 @@ void verify_packaged_model(const PackagedModel& model, const std::string& path,
     return !progress || progress(done, model.size);
   });
   if (hash != model.sha256) {
-    fail(Code::kInvalidInput, path, ": sha256 ", hash, ", expected ", model.sha256, "; remove the file and fetch it again");
+    fail(Code::kInvalidInput, path, ": sha256 ", hash, ", expected ", model.sha256,
+         "; remove the file and fetch it again");
   }
 }
 

@@ -29,8 +29,8 @@ std::string mainspring_cache_dir(const EnvGetter& env);
 std::string packaged_model_path(const PackagedModel& model, const EnvGetter& env);
 // Whether the file is there with the right size (quick).
 bool packaged_model_present(const PackagedModel& model, const EnvGetter& env);
-// Hashes the whole file at `path`; kInvalidInput when size or hash are wrong, kNotFound without the file, kCancelled when
-// `progress` (bytes done, bytes in all) returns false.
+// Hashes the whole file at `path`; kInvalidInput when size or hash are wrong, kNotFound without the file, kCancelled
+// when `progress` (bytes done, bytes in all) returns false.
 void verify_packaged_model(const PackagedModel& model, const std::string& path,
                            const std::function<bool(uint64_t, uint64_t)>& progress = {});
 

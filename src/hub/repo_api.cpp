@@ -16,7 +16,8 @@ constexpr int kMaxPages = 200;  // of 1000 files
 
 void check_path(const std::string& path, const ModelRef& ref) {
   if (!is_safe_path(path)) {
-    fail(Code::kInvalidInput, ref.repo, ": the hub names the file '", printable(path), "', which is refused (unsafe path)");
+    fail(Code::kInvalidInput, ref.repo, ": the hub names the file '", printable(path),
+         "', which is refused (unsafe path)");
   }
 }
 
@@ -61,14 +62,16 @@ RepoFile head_file(HttpClient& http, const HubConfig& config, const ModelRef& re
   RepoFile f{path, 0, etag};
   const auto [end, problem] = std::from_chars(size.data(), size.data() + size.size(), f.size);
   if (problem != std::errc() || end != size.data() + size.size() || !is_hash(etag)) {
-    fail(Code::kIo, path, ": the hub gives no usable size and hash (size '", printable(size, 40), "', etag '", printable(etag, 80), "')");
+    fail(Code::kIo, path, ": the hub gives no usable size and hash (size '", printable(size, 40), "', etag '",
+         printable(etag, 80), "')");
   }
   return f;
 }
 
 }  // namespace
 
-std::string file_url(const HubConfig& config, const std::string& repo, const std::string& commit, const std::string& path) {
+std::string file_url(const HubConfig& config, const std::string& repo, const std::string& commit,
+                     const std::string& path) {
   return cat(config.endpoint, "/", repo, "/resolve/", commit, "/", url_encode(path, true));
 }
 
@@ -78,7 +81,8 @@ Snapshot fetch_snapshot(HttpClient& http, const HubConfig& config, const ModelRe
   const Json info = parse_json(http.get_text(cat(base, "/revision/", url_encode(ref.revision, false)), what), what);
   Snapshot s;
   s.commit = info.at("sha").as_string();
-  if (!is_commit(s.commit)) fail(Code::kInvalidInput, what, ": the hub answers with the commit '", printable(s.commit), "'");
+  if (!is_commit(s.commit))
+    fail(Code::kInvalidInput, what, ": the hub answers with the commit '", printable(s.commit), "'");
   try {
     std::string url = cat(base, "/tree/", s.commit, "?recursive=1");
     for (int page = 0; !url.empty(); ++page) {

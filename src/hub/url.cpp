@@ -8,7 +8,8 @@
 namespace mainspring::hub {
 
 Url parse_url(std::string_view text) {
-  const bool printable_only = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F && c != '\\'; });
+  const bool printable_only =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F && c != '\\'; });
   const size_t colon = text.find("://");
   if (!printable_only || colon == std::string_view::npos || text.find('#') != std::string_view::npos) return {};
   Url url;
@@ -24,7 +25,8 @@ Url parse_url(std::string_view text) {
   url.port = url.scheme == "https" ? "443" : "80";
   if (port != std::string_view::npos) {
     const std::string_view digits = authority.substr(port + 1);
-    if (digits.empty() || digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string_view::npos) return {};
+    if (digits.empty() || digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string_view::npos)
+      return {};
     url.port = digits;
     authority = authority.substr(0, port);
   }

@@ -22,7 +22,8 @@ constexpr size_t kMaxSource = size_t{4} << 20;
 
 ChatTemplate::ChatTemplate(std::string_view source, const TemplateLimits& limits) : impl_(std::make_unique<Impl>()) {
   if (source.size() > kMaxSource) {
-    fail(Code::kInvalidInput, "chat template: ", human_bytes(source.size()), " long, at most ", human_bytes(kMaxSource), " are read");
+    fail(Code::kInvalidInput, "chat template: ", human_bytes(source.size()), " long, at most ", human_bytes(kMaxSource),
+         " are read");
   }
   impl_->source = source;
   impl_->limits = limits;

@@ -59,7 +59,8 @@ bool is_one_of(std::string_view name, const Names& names) {
 }
 
 bool is_refused(const Value& v, std::string_view name) {
-  if (name.starts_with("__") && is_one_of(name, kObjectAttributes)) return !v.is(Kind::kNamespace) || name == "__class__";
+  if (name.starts_with("__") && is_one_of(name, kObjectAttributes))
+    return !v.is(Kind::kNamespace) || name == "__class__";
   if (v.is(Kind::kDict)) return is_one_of(name, kDictChangers);
   if (v.is(Kind::kList)) return is_one_of(name, kListChangers);
   return false;
@@ -170,7 +171,8 @@ Value no_attribute(Interp& in, const Value& v, const Value& key) {
 }  // namespace
 
 Value get_attribute(Interp& in, const Value& v, std::string_view name) {
-  if (v.is_undefined() && (is_refused(v, name) || is_one_of(name, kUndefinedAttributes))) return in.undefined(cat("access to attribute ", name, " is unsafe"));
+  if (v.is_undefined() && (is_refused(v, name) || is_one_of(name, kUndefinedAttributes)))
+    return in.undefined(cat("access to attribute ", name, " is unsafe"));
   if (v.is_undefined()) fault(v.as<UndefinedObj>().message);
   // The common case first: an item of a dict whose name no dict method has.
   if (v.is(Kind::kDict) && find_method(v, name) == nullptr && !is_refused(v, name)) {

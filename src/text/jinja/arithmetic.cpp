@@ -109,7 +109,8 @@ Value reals(BinaryOp op, double a, double b) {
     case BinaryOp::kMod: return Value::real(real_mod(a, b));
     case BinaryOp::kPow: {
       if (a == 0 && b < 0) fault("0.0 cannot be raised to a negative power");
-      if (a < 0 && b != std::floor(b) && std::isfinite(a) && std::isfinite(b)) fault("complex numbers are not supported");
+      if (a < 0 && b != std::floor(b) && std::isfinite(a) && std::isfinite(b))
+        fault("complex numbers are not supported");
       const double r = std::pow(a, b);
       if (std::isinf(r) && std::isfinite(a) && std::isfinite(b)) fault("numerical result out of range");
       return Value::real(r);

@@ -9,14 +9,16 @@
 
 namespace mainspring::jinja {
 
-AttributePath::AttributePath(Interp& in, const Value& attribute, Value fallback) : in_(&in), fallback_(std::move(fallback)) {
+AttributePath::AttributePath(Interp& in, const Value& attribute, Value fallback)
+    : in_(&in), fallback_(std::move(fallback)) {
   if (attribute.is_missing() || attribute.is_none()) return;
   if (!attribute.is_string()) {
     parts_.push_back(attribute);
     return;
   }
   for (std::string_view part : split(attribute.text(), '.')) {
-    const bool number = !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool number =
+        !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
     parts_.push_back(number ? *parse_integer(part, 10) : in.str(std::string(part)));
   }
 }

@@ -163,7 +163,8 @@ size_t hash(Interp* in, const Value& v) {
       }
       return h;
     }
-    case Kind::kRange: return mix(static_cast<size_t>(v.as<RangeObj>().length), static_cast<size_t>(v.as<RangeObj>().start));
+    case Kind::kRange:
+      return mix(static_cast<size_t>(v.as<RangeObj>().length), static_cast<size_t>(v.as<RangeObj>().start));
     case Kind::kList:
     case Kind::kDict:
     case Kind::kView: fault("unhashable type: '", type_name(v), "'");
@@ -233,7 +234,8 @@ bool contains(Interp& in, const Value& item, const Value& container) {
 }
 
 void DictObj::build_index(Interp* in) const {
-  for (; indexed_ < items.size(); ++indexed_) index_.emplace(hash(in, items[indexed_].first), static_cast<uint32_t>(indexed_));
+  for (; indexed_ < items.size(); ++indexed_)
+    index_.emplace(hash(in, items[indexed_].first), static_cast<uint32_t>(indexed_));
 }
 
 const Value* DictObj::find(Interp& in, const Value& key) const {

@@ -89,10 +89,10 @@ Value f_round(Interp& in, const Value& v, Args& args) {
   }
   const Value scale = binary(in, BinaryOp::kPow, Value::integer(10), precision);
   const Value scaled = binary(in, BinaryOp::kMul, v, scale);
-  const Value whole = scaled.is_integral()
-                          ? scaled
-                          : integer_from_real(method == "ceil" ? std::ceil(scaled.as_real()) : std::floor(scaled.as_real()),
-                                              "round");
+  const Value whole =
+      scaled.is_integral()
+          ? scaled
+          : integer_from_real(method == "ceil" ? std::ceil(scaled.as_real()) : std::floor(scaled.as_real()), "round");
   return binary(in, BinaryOp::kDiv, whole, scale);
 }
 

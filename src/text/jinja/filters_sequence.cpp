@@ -240,7 +240,8 @@ Value f_extreme(Interp& in, const Value& v, Args& args) {
   while (it.next(item)) {
     const Value found = path.get(item);
     const Value key = flag(in, a[0]) ? found : ignore_case(in, found);
-    if (best.is_missing() || (largest ? compare(in, key, best_key, Order::kGreater) : compare(in, key, best_key, Order::kLess))) {
+    if (best.is_missing() ||
+        (largest ? compare(in, key, best_key, Order::kGreater) : compare(in, key, best_key, Order::kLess))) {
       best = item;
       best_key = key;
     }
@@ -360,7 +361,9 @@ Value f_attr(Interp& in, const Value& v, Args& args) {
   return get_attribute(in, v, name);
 }
 
-Value f_random(Interp&, const Value&, Args&) { fault("the random filter is refused: templates must render the same text always"); }
+Value f_random(Interp&, const Value&, Args&) {
+  fault("the random filter is refused: templates must render the same text always");
+}
 
 constexpr FilterEntry kFilters[] = {
     {"length", f_length},

@@ -178,12 +178,12 @@ Value f_urlencode(Interp& in, const Value& v, Args& args) {
 
 // The HTML entities that text in chats has; others stay as they are written.
 constexpr std::pair<std::string_view, uint32_t> kEntities[] = {
-    {"amp", '&'},       {"lt", '<'},        {"gt", '>'},       {"quot", '"'},      {"apos", '\''},     {"nbsp", 0xA0},
-    {"copy", 0xA9},     {"reg", 0xAE},      {"deg", 0xB0},     {"plusmn", 0xB1},   {"laquo", 0xAB},    {"raquo", 0xBB},
-    {"middot", 0xB7},   {"times", 0xD7},    {"divide", 0xF7},  {"ndash", 0x2013},  {"mdash", 0x2014},  {"lsquo", 0x2018},
-    {"rsquo", 0x2019},  {"ldquo", 0x201C},  {"rdquo", 0x201D}, {"bull", 0x2022},   {"hellip", 0x2026}, {"euro", 0x20AC},
-    {"trade", 0x2122},  {"larr", 0x2190},   {"rarr", 0x2192},  {"cent", 0xA2},     {"pound", 0xA3},    {"yen", 0xA5},
-    {"sect", 0xA7},     {"para", 0xB6}};
+    {"amp", '&'},      {"lt", '<'},       {"gt", '>'},       {"quot", '"'},     {"apos", '\''},     {"nbsp", 0xA0},
+    {"copy", 0xA9},    {"reg", 0xAE},     {"deg", 0xB0},     {"plusmn", 0xB1},  {"laquo", 0xAB},    {"raquo", 0xBB},
+    {"middot", 0xB7},  {"times", 0xD7},   {"divide", 0xF7},  {"ndash", 0x2013}, {"mdash", 0x2014},  {"lsquo", 0x2018},
+    {"rsquo", 0x2019}, {"ldquo", 0x201C}, {"rdquo", 0x201D}, {"bull", 0x2022},  {"hellip", 0x2026}, {"euro", 0x20AC},
+    {"trade", 0x2122}, {"larr", 0x2190},  {"rarr", 0x2192},  {"cent", 0xA2},    {"pound", 0xA3},    {"yen", 0xA5},
+    {"sect", 0xA7},    {"para", 0xB6}};
 
 // The character of an entity's body (between '&' and ';'); 0 when it is not one.
 uint32_t entity(std::string_view body) {
@@ -244,7 +244,8 @@ Value f_xmlattr(Interp& in, const Value& v, Args& args) {
   for (const auto& [key, value] : v.as<DictObj>().items) {
     if (value.is_none() || value.is_undefined()) continue;
     const std::string& name = need_string(key, "an attribute name");
-    if (name.find_first_of(" \t\n\r\f\v/>=") != std::string::npos) fault("Invalid character in attribute name: ", quoted(printable(name)));
+    if (name.find_first_of(" \t\n\r\f\v/>=") != std::string::npos)
+      fault("Invalid character in attribute name: ", quoted(printable(name)));
     if (!out.empty()) out += ' ';
     out += cat(escape_html(name), "=\"", value.is_markup() ? value.text() : escape_html(to_text(in, value)), "\"");
     in.require_memory(out.size());

@@ -174,7 +174,9 @@ class PercentFormatter {
     }
   }
 
-  static std::string sign(const Conversion& c, bool negative) { return negative ? "-" : c.plus ? "+" : c.space ? " " : ""; }
+  static std::string sign(const Conversion& c, bool negative) {
+    return negative ? "-" : c.plus ? "+" : c.space ? " " : "";
+  }
 
   void integer(const Conversion& c, const Value& v) {
     if (v.is_undefined()) fault(v.as<UndefinedObj>().message);
@@ -186,7 +188,8 @@ class PercentFormatter {
     const std::string spec(1, decimal ? 'd' : c.type);
     std::string text = format_value(in_, Value::integer(i), spec);
     if (i < 0) text.erase(0, 1);
-    if (c.precision > static_cast<int>(text.size())) text.insert(0, static_cast<size_t>(c.precision) - text.size(), '0');
+    if (c.precision > static_cast<int>(text.size()))
+      text.insert(0, static_cast<size_t>(c.precision) - text.size(), '0');
     std::string prefix = sign(c, i < 0);
     if (c.alternate && !decimal) prefix += cat("0", c.type);
     padded(c, prefix, text, true);
@@ -288,12 +291,14 @@ class BraceFormatter {
 
   Value argument(std::string_view name) {
     if (name.empty()) {
-      if (numbering_ == Numbering::kManual) fault("cannot switch from manual field specification to automatic field numbering");
+      if (numbering_ == Numbering::kManual)
+        fault("cannot switch from manual field specification to automatic field numbering");
       numbering_ = Numbering::kAutomatic;
       return positional(next_++);
     }
     if (std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-      if (numbering_ == Numbering::kAutomatic) fault("cannot switch from manual field specification to automatic field numbering");
+      if (numbering_ == Numbering::kAutomatic)
+        fault("cannot switch from manual field specification to automatic field numbering");
       numbering_ = Numbering::kManual;
       const std::optional<Value> i = parse_integer(name, 10);
       return positional(static_cast<size_t>(i->as_int()));
@@ -328,7 +333,8 @@ class BraceFormatter {
       const bool number = std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
       v = get_item(in_, v, number ? *parse_integer(key, 10) : in_.str(std::string(key)));
       name.remove_prefix(close + 1);
-      if (!name.empty() && name[0] != '.' && name[0] != '[') fault("Only '.' or '[' may follow ']' in format field specifier");
+      if (!name.empty() && name[0] != '.' && name[0] != '[')
+        fault("Only '.' or '[' may follow ']' in format field specifier");
     }
     return v;
   }

@@ -101,7 +101,9 @@ Value g_strftime_now(Interp& in, Args& args) {
       continue;
     }
     size_t end = i + 1;
-    while (end < format.size() && (format[end] == '-' || format[end] == '_' || format[end] == '^' || format[end] == '0')) ++end;
+    while (end < format.size() &&
+           (format[end] == '-' || format[end] == '_' || format[end] == '^' || format[end] == '0'))
+      ++end;
     if (end >= format.size()) {
       out += format.substr(i);
       break;
@@ -131,7 +133,8 @@ constexpr Builtin kGlobals[] = {
 }  // namespace
 
 const Builtin* find_global(std::string_view name) noexcept {
-  const auto it = std::find_if(std::begin(kGlobals), std::end(kGlobals), [&](const Builtin& b) { return name == b.name; });
+  const auto it =
+      std::find_if(std::begin(kGlobals), std::end(kGlobals), [&](const Builtin& b) { return name == b.name; });
   return it == std::end(kGlobals) ? nullptr : it;
 }
 

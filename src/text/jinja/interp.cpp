@@ -74,7 +74,8 @@ void Interp::attach(Object& object, size_t bytes) {
 
 Value Interp::str(std::string text, bool markup) {
   const size_t bytes = text.capacity();
-  if (text.size() > limits_.max_output) fault("the template made a string of more than ", human_bytes(limits_.max_output));
+  if (text.size() > limits_.max_output)
+    fault("the template made a string of more than ", human_bytes(limits_.max_output));
   work(text.size());
   return make(Kind::kString, std::make_shared<StrObj>(std::move(text), markup), bytes);
 }

@@ -82,7 +82,8 @@ void Interp::bind_macro(const MacroNode& m, Args& args) {
   }
   const size_t extra = args.pos.size() > given.size() ? given.size() : args.pos.size();
   if (m.uses_varargs) {
-    scope_->set(program_.varargs, tuple(std::vector<Value>(args.pos.begin() + static_cast<ptrdiff_t>(extra), args.pos.end())));
+    scope_->set(program_.varargs,
+                tuple(std::vector<Value>(args.pos.begin() + static_cast<ptrdiff_t>(extra), args.pos.end())));
   } else if (args.pos.size() > given.size()) {
     fault("macro '", name, "' takes not more than ", given.size(), " argument(s)");
   }

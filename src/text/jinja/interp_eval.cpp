@@ -164,7 +164,8 @@ Args Interp::eval_args(const CallSyntax& c) {
   for (const auto& [key, value] : extra.as<DictObj>().items) {
     if (!key.is_string()) fault("keywords must be strings");
     for (const auto& given : args.kw) {
-      if (given.first == key.text()) fault("got multiple values for keyword argument '", printable(key.text(), 40), "'");
+      if (given.first == key.text())
+        fault("got multiple values for keyword argument '", printable(key.text(), 40), "'");
     }
     args.kw.emplace_back(key.text(), value);
   }

@@ -189,7 +189,8 @@ void Interp::run_call_block(const CallBlockNode& s) {
     const Value callee = eval_chain(*s.call, s.call->chain.size() - 1);
     const CallSyntax& syntax = s.call->chain.back().call;
     Args args = eval_args(syntax);
-    args.kw.insert(args.kw.begin() + static_cast<ptrdiff_t>(syntax.kw.size()), {"caller", caller});  // before those of **
+    args.kw.insert(args.kw.begin() + static_cast<ptrdiff_t>(syntax.kw.size()),
+                   {"caller", caller});  // before those of **
     result = call(callee, args);
   }
   emit(need_string(result, "what a call block prints"));

@@ -13,8 +13,8 @@ namespace mainspring::jinja {
 
 namespace {
 
-constexpr std::string_view kOperators[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(",
-                                           ")",  "{",  "}",  ">",  "<",  "=",  ".", ":", "|", ",", ";"};
+constexpr std::string_view kOperators[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
+                                           "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
 
 bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -59,7 +59,9 @@ class Lexer {
     return i;
   }
 
-  char sign_at(size_t i) const { return i < source_.size() && (source_[i] == '-' || source_[i] == '+') ? source_[i] : 0; }
+  char sign_at(size_t i) const {
+    return i < source_.size() && (source_[i] == '-' || source_[i] == '+') ? source_[i] : 0;
+  }
 
   // Text before a tag after white-space control: '-' strips all, no sign strips the blanks before a tag that starts a
   // line (lstrip_blocks), '+' and variables strip nothing.
@@ -289,8 +291,10 @@ class Lexer {
   }
 
   void lex_operator(std::string& open_brackets) {
-    const auto it = std::find_if(std::begin(kOperators), std::end(kOperators), [&](std::string_view o) { return at(o); });
-    if (it == std::end(kOperators)) fail(cat("unexpected char '", printable(rest().substr(0, decode_utf8(rest()).length)), "'"));
+    const auto it =
+        std::find_if(std::begin(kOperators), std::end(kOperators), [&](std::string_view o) { return at(o); });
+    if (it == std::end(kOperators))
+      fail(cat("unexpected char '", printable(rest().substr(0, decode_utf8(rest()).length)), "'"));
     const char c = (*it)[0];
     if (c == '(' || c == '[' || c == '{') {
       open_brackets.push_back(c == '(' ? ')' : c == '[' ? ']' : '}');

@@ -432,8 +432,9 @@ void Parser::parse_test(std::vector<Postfix>& chain) {
   const Token& t = peek();
   if (t.is_op("(")) {
     parse_call_args(p.call);
-  } else if ((t.type == Tok::kName && t.text != "else" && t.text != "or" && t.text != "and") || t.type == Tok::kString ||
-             t.type == Tok::kInteger || t.type == Tok::kFloat || t.is_op("[") || t.is_op("{")) {
+  } else if ((t.type == Tok::kName && t.text != "else" && t.text != "or" && t.text != "and") ||
+             t.type == Tok::kString || t.type == Tok::kInteger || t.type == Tok::kFloat || t.is_op("[") ||
+             t.is_op("{")) {
     if (t.is_name("is")) fail("you cannot chain multiple tests with is");
     Deeper deeper(*this);
     p.call.pos.push_back(parse_postfix(parse_primary(), false));

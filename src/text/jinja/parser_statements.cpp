@@ -97,7 +97,8 @@ StmtPtr Parser::parse_tag(const std::string& tag, int line) {
     fail_at(line, cat("'", tag, "' is refused: a chat template stands alone and cannot load other templates"));
   }
   std::string message = cat("encountered unknown tag '", printable(tag, 40), "'");
-  if (open_tags_.size() > 1) message += cat("; the innermost block that needs to be closed is '", open_tags_.end()[-2], "'");
+  if (open_tags_.size() > 1)
+    message += cat("; the innermost block that needs to be closed is '", open_tags_.end()[-2], "'");
   fail_at(line, message);
 }
 

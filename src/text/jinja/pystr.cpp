@@ -23,7 +23,8 @@ utf8proc_category_t category(uint32_t c) noexcept { return utf8proc_category(sta
 
 bool append_expansion(std::string& out, uint32_t c, const CaseExpansion* table, size_t count) {
   const CaseExpansion* end = table + count;
-  const CaseExpansion* it = std::lower_bound(table, end, c, [](const CaseExpansion& e, uint32_t v) { return e.code < v; });
+  const CaseExpansion* it =
+      std::lower_bound(table, end, c, [](const CaseExpansion& e, uint32_t v) { return e.code < v; });
   if (it == end || it->code != c) return false;
   for (uint32_t m : it->mapped) {
     if (m != 0) append_utf8(out, m);
@@ -246,8 +247,9 @@ std::string swap_case(std::string_view s) {
 
 std::string case_fold(std::string_view s) {
   utf8proc_uint8_t* folded = nullptr;
-  const auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(s.data()), static_cast<utf8proc_ssize_t>(s.size()),
-                              &folded, static_cast<utf8proc_option_t>(UTF8PROC_CASEFOLD));
+  const auto n =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(s.data()), static_cast<utf8proc_ssize_t>(s.size()),
+                   &folded, static_cast<utf8proc_option_t>(UTF8PROC_CASEFOLD));
   if (n < 0) return std::string(s);  // ill-formed input: leave it alone
   std::string out(reinterpret_cast<const char*>(folded), static_cast<size_t>(n));
   std::free(folded);

@@ -98,7 +98,8 @@ Value find_text(Interp& in, const Value& self, Args& args) {
   const std::string& needle = need_string(a[0], "the text to find");
   const Window w = window(in, self, a[1], a[2]);
   const size_t at = !w.valid ? std::string_view::npos : from_right ? w.text.rfind(needle) : w.text.find(needle);
-  if (at != std::string_view::npos) return Value::integer(static_cast<int64_t>(w.first + code_points(w.text.substr(0, at))));
+  if (at != std::string_view::npos)
+    return Value::integer(static_cast<int64_t>(w.first + code_points(w.text.substr(0, at))));
   if (must) fault("substring not found");
   return Value::integer(-1);
 }
@@ -131,7 +132,9 @@ Value str_join(Interp& in, const Value& self, Args& args) {
   return result(in, self, std::move(out));
 }
 
-Value str_format(Interp& in, const Value& self, Args& args) { return result(in, self, brace_format(in, self.text(), args)); }
+Value str_format(Interp& in, const Value& self, Args& args) {
+  return result(in, self, brace_format(in, self.text(), args));
+}
 
 Value str_format_map(Interp& in, const Value& self, Args& args) {
   const auto a = bind_args("format_map", args, {"mapping"}, 1);
@@ -322,7 +325,8 @@ std::string checked_replace(Interp& in, std::string_view s, std::string_view fro
   const size_t found = count_text(s, from);
   const size_t times = count < 0 ? found : std::min(found, static_cast<size_t>(count));
   size_t bytes = 0;
-  if (__builtin_mul_overflow(times, to.size(), &bytes) || __builtin_add_overflow(bytes, s.size(), &bytes)) bytes = SIZE_MAX;
+  if (__builtin_mul_overflow(times, to.size(), &bytes) || __builtin_add_overflow(bytes, s.size(), &bytes))
+    bytes = SIZE_MAX;
   in.require_memory(bytes);
   return replace_text(s, from, to, count);
 }

@@ -139,7 +139,8 @@ constexpr TestEntry kTests[] = {
 }  // namespace
 
 const TestEntry* find_test(std::string_view name) noexcept {
-  const auto it = std::find_if(std::begin(kTests), std::end(kTests), [&](const TestEntry& e) { return e.name == name; });
+  const auto it =
+      std::find_if(std::begin(kTests), std::end(kTests), [&](const TestEntry& e) { return e.name == name; });
   return it == std::end(kTests) ? nullptr : it;
 }
 

@@ -182,7 +182,8 @@ void append_repr(Interp& in, std::string& out, const Value& v) {
       out += '>';
       return;
     case Kind::kLoop:
-      out += cat("<LoopContext ", in.loop_attribute(v, "index").as_int(), "/", in.loop_attribute(v, "length").as_int(), ">");
+      out += cat("<LoopContext ", in.loop_attribute(v, "index").as_int(), "/", in.loop_attribute(v, "length").as_int(),
+                 ">");
       return;
     default: append_function_repr(out, v);
   }

@@ -34,7 +34,8 @@ class Meter {
   explicit Meter(size_t limit) : limit_(limit) {}
   // Called before memory is taken: a hostile template must fail before the allocation, not after it.
   void require(size_t bytes) const {
-    if (bytes > limit_ || live_ > limit_ - bytes) fault("the template needs more than ", human_bytes(limit_), " of memory");
+    if (bytes > limit_ || live_ > limit_ - bytes)
+      fault("the template needs more than ", human_bytes(limit_), " of memory");
   }
   void add(size_t bytes) {
     require(bytes);

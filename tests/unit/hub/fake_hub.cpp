@@ -47,8 +47,8 @@ FakeHub::FakeHub() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 16) != 0 ||
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+  if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      listen(listener_, 16) != 0 || getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     throw std::runtime_error("the fake hub cannot listen");
   }
   port_ = ntohs(address.sin_port);
@@ -136,9 +136,13 @@ void FakeHub::handle(int fd) {
 std::string FakeHub::tree() const {
   Json list = Json::array();
   for (const auto& [path, file] : files) {
-    Json entry = Json::object({{"type", "file"}, {"path", path}, {"size", static_cast<int64_t>(file.content.size())}, {"oid", git_sha1(file.content)}});
+    Json entry = Json::object({{"type", "file"},
+                               {"path", path},
+                               {"size", static_cast<int64_t>(file.content.size())},
+                               {"oid", git_sha1(file.content)}});
     if (file.lfs) {
-      entry.set("lfs", Json::object({{"oid", sha256(file.content)}, {"size", static_cast<int64_t>(file.content.size())}}));
+      entry.set("lfs",
+                Json::object({{"oid", sha256(file.content)}, {"size", static_cast<int64_t>(file.content.size())}}));
     }
     list.push_back(std::move(entry));
   }

@@ -35,20 +35,26 @@ TEST(ModelRef, Parses) {
   EXPECT_EQ(parse_model_ref("gpt2").revision, "main");
   EXPECT_EQ(parse_model_ref("o/n@refs/pr/1").revision, "refs/pr/1");
   EXPECT_EQ(parse_model_ref("o/n:sub/file.gguf").selector, "sub/file.gguf");
-  for (const char* bad : {"", "/", "a/", "/b", "a/b/c", "../x", "a/..", "a b/c", "o/n@", "o/n:", "o/n@../x", "o/n:../x", "o/n:/x", "o/n@-x",
-                          "a--b/c", ".hidden/x", "o/n\n", "https://host/o/n", "o/n@a\\b"}) {
+  for (const char* bad : {"", "/", "a/", "/b", "a/b/c", "../x", "a/..", "a b/c", "o/n@", "o/n:", "o/n@../x", "o/n:../x",
+                          "o/n:/x", "o/n@-x", "a--b/c", ".hidden/x", "o/n\n", "https://host/o/n", "o/n@a\\b"}) {
     EXPECT_THROW(parse_model_ref(bad), Error) << bad;
   }
 }
 
 TEST(HubConfig, FollowsTheHubsPrecedence) {
   EXPECT_EQ(HubConfig::from_environment(env_of({{"HOME", "/h"}})).cache_dir, "/h/.cache/huggingface/hub");
-  EXPECT_EQ(HubConfig::from_environment(env_of({{"HOME", "/h"}, {"XDG_CACHE_HOME", "/x"}})).cache_dir, "/x/huggingface/hub");
+  EXPECT_EQ(HubConfig::from_environment(env_of({{"HOME", "/h"}, {"XDG_CACHE_HOME", "/x"}})).cache_dir,
+            "/x/huggingface/hub");
   EXPECT_EQ(HubConfig::from_environment(env_of({{"XDG_CACHE_HOME", "/x"}, {"HF_HOME", "/f"}})).cache_dir, "/f/hub");
   EXPECT_EQ(HubConfig::from_environment(env_of({{"HF_HOME", "/f"}, {"HUGGINGFACE_HUB_CACHE", "/o"}})).cache_dir, "/o");
-  EXPECT_EQ(HubConfig::from_environment(env_of({{"HUGGINGFACE_HUB_CACHE", "/o"}, {"HF_HUB_CACHE", "~/n"}, {"HOME", "/h"}})).cache_dir, "/h/n");
-  const HubConfig c = HubConfig::from_environment(
-      env_of({{"HF_ENDPOINT", "https://mirror.example/"}, {"HF_TOKEN", " hf_x\n"}, {"HF_HUB_OFFLINE", "1"}, {"HF_HUB_DOWNLOAD_TIMEOUT", "3"}}));
+  EXPECT_EQ(
+      HubConfig::from_environment(env_of({{"HUGGINGFACE_HUB_CACHE", "/o"}, {"HF_HUB_CACHE", "~/n"}, {"HOME", "/h"}}))
+          .cache_dir,
+      "/h/n");
+  const HubConfig c = HubConfig::from_environment(env_of({{"HF_ENDPOINT", "https://mirror.example/"},
+                                                          {"HF_TOKEN", " hf_x\n"},
+                                                          {"HF_HUB_OFFLINE", "1"},
+                                                          {"HF_HUB_DOWNLOAD_TIMEOUT", "3"}}));
   EXPECT_EQ(c.endpoint, "https://mirror.example");
   EXPECT_EQ(c.token, "hf_x");
   EXPECT_TRUE(c.offline);
@@ -77,7 +83,8 @@ TEST(HubUrl, SameOriginIsStrict) {
 
 TEST(HubNames, SafePaths) {
   for (const char* good : {"a", "a/b.json", "ünï/x", "a..b", "..a"}) EXPECT_TRUE(hub::is_safe_path(good)) << good;
-  for (const char* bad : {"", "/a", "a/", "a//b", ".", "..", "a/../b", "a\\b", "a\x01", "\xff"}) EXPECT_FALSE(hub::is_safe_path(bad)) << bad;
+  for (const char* bad : {"", "/a", "a/", "a//b", ".", "..", "a/../b", "a\\b", "a\x01", "\xff"})
+    EXPECT_FALSE(hub::is_safe_path(bad)) << bad;
   EXPECT_TRUE(hub::is_safe_path(std::string(255, 'a')));
   EXPECT_FALSE(hub::is_safe_path(std::string(256, 'a')));
   EXPECT_EQ(hub::url_encode("a b/ü%", true), "a%20b/%C3%BC%25");
@@ -94,25 +101,31 @@ TEST(HubFiles, ChoosesTheDefaultFiles) {
     for (const auto& p : paths) files.push_back({p, 1, std::string(40, 'a')});
     return names(hub::select_files(parse_model_ref(ref), files));
   };
-  EXPECT_THAT(choose({"config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json",
-                      "pytorch_model.bin", "tf_model.h5", "m-Q4_K_M.gguf", "tokenizer.model", "qwen.tiktoken", "onnx/model.onnx"}),
-              ::testing::UnorderedElementsAre("config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
-                                              "model.safetensors.index.json", "tokenizer.model", "qwen.tiktoken"));
+  EXPECT_THAT(choose({"config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+                      "model.safetensors.index.json", "pytorch_model.bin", "tf_model.h5", "m-Q4_K_M.gguf",
+                      "tokenizer.model", "qwen.tiktoken", "onnx/model.onnx"}),
+              ::testing::UnorderedElementsAre("config.json", "model-00001-of-00002.safetensors",
+                                              "model-00002-of-00002.safetensors", "model.safetensors.index.json",
+                                              "tokenizer.model", "qwen.tiktoken"));
   EXPECT_THAT(choose({"config.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}),
               ::testing::UnorderedElementsAre("config.json", "pytorch_model.bin", "pytorch_model.bin.index.json"));
   EXPECT_THAT(choose({"a.Q8_0.gguf", "a.Q4_0.gguf", "a.f16.gguf"}), ::testing::ElementsAre("a.Q4_0.gguf"));
   EXPECT_THAT(choose({"only.gguf"}), ::testing::ElementsAre("only.gguf"));
-  EXPECT_THAT(choose({"UD-IQ1_S/m-00001-of-00002.gguf", "UD-IQ1_S/m-00002-of-00002.gguf", "BF16/m.gguf"}, "o/n:UD-IQ1_S"),
-              ::testing::ElementsAre("UD-IQ1_S/m-00001-of-00002.gguf", "UD-IQ1_S/m-00002-of-00002.gguf"));
+  EXPECT_THAT(
+      choose({"UD-IQ1_S/m-00001-of-00002.gguf", "UD-IQ1_S/m-00002-of-00002.gguf", "BF16/m.gguf"}, "o/n:UD-IQ1_S"),
+      ::testing::ElementsAre("UD-IQ1_S/m-00001-of-00002.gguf", "UD-IQ1_S/m-00002-of-00002.gguf"));
   EXPECT_THROW(choose({"a.Q2_K.gguf", "a.Q3_K.gguf"}), Error);
   EXPECT_THROW(choose({"README.md"}), Error);
 }
 
 TEST(PackagedModel, SaysWhereItIs) {
   const PackagedModel& m = default_model();
-  EXPECT_EQ(packaged_model_path(m, env_of({{"MAINSPRING_HOME", "/m"}, {"HOME", "/h"}})), "/m/models/SmolLM2-135M-Instruct.Q4_1.gguf");
-  EXPECT_EQ(packaged_model_path(m, env_of({{"XDG_CACHE_HOME", "/x"}})), "/x/mainspring/models/SmolLM2-135M-Instruct.Q4_1.gguf");
-  EXPECT_EQ(packaged_model_path(m, env_of({{"HOME", "/h"}})), "/h/.cache/mainspring/models/SmolLM2-135M-Instruct.Q4_1.gguf");
+  EXPECT_EQ(packaged_model_path(m, env_of({{"MAINSPRING_HOME", "/m"}, {"HOME", "/h"}})),
+            "/m/models/SmolLM2-135M-Instruct.Q4_1.gguf");
+  EXPECT_EQ(packaged_model_path(m, env_of({{"XDG_CACHE_HOME", "/x"}})),
+            "/x/mainspring/models/SmolLM2-135M-Instruct.Q4_1.gguf");
+  EXPECT_EQ(packaged_model_path(m, env_of({{"HOME", "/h"}})),
+            "/h/.cache/mainspring/models/SmolLM2-135M-Instruct.Q4_1.gguf");
   EXPECT_EQ(packaged_model_path(m, env_of({})), "");
   EXPECT_FALSE(packaged_model_present(m, env_of({{"MAINSPRING_HOME", "/nonexistent"}})));
 }

@@ -69,7 +69,8 @@ class Pull : public ::testing::Test {
   std::string model_folder() const { return config_.cache_dir + "/models--org--model"; }
   size_t partials() const {
     size_t n = 0;
-    for (const auto& entry : fs::directory_iterator(model_folder() + "/blobs")) n += entry.path().extension() == ".incomplete";
+    for (const auto& entry : fs::directory_iterator(model_folder() + "/blobs"))
+      n += entry.path().extension() == ".incomplete";
     return n;
   }
   void expect_whole(const std::string& path) {
@@ -81,7 +82,8 @@ class Pull : public ::testing::Test {
   // Faults the first `times` requests for the weights.
   void fault_weights(int times, const std::function<void(const FakeRequest&, FakeResponse&)>& how) {
     hub_.fault = [times, how, seen = 0](const FakeRequest& r, FakeResponse& a) mutable {
-      if (r.path.find("/resolve/") != std::string::npos && r.path.ends_with("/model.safetensors") && seen++ < times) how(r, a);
+      if (r.path.find("/resolve/") != std::string::npos && r.path.ends_with("/model.safetensors") && seen++ < times)
+        how(r, a);
     };
   }
 
@@ -96,9 +98,12 @@ TEST_F(Pull, FollowsTheCacheLayout) {
   expect_whole(path);
   EXPECT_EQ(read_file(model_folder() + "/refs/main"), hub_.commit);
   EXPECT_TRUE(fs::is_symlink(path + "/model.safetensors"));
-  EXPECT_EQ(fs::read_symlink(path + "/model.safetensors"), "../../blobs/" + FakeHub::sha256(hub_.files["model.safetensors"].content));
-  EXPECT_EQ(fs::read_symlink(path + "/config.json"), "../../blobs/" + FakeHub::git_sha1(hub_.files["config.json"].content));
-  for (const char* unwanted : {"README.md", "consolidated.safetensors", "original"}) EXPECT_FALSE(fs::exists(path + "/" + unwanted));
+  EXPECT_EQ(fs::read_symlink(path + "/model.safetensors"),
+            "../../blobs/" + FakeHub::sha256(hub_.files["model.safetensors"].content));
+  EXPECT_EQ(fs::read_symlink(path + "/config.json"),
+            "../../blobs/" + FakeHub::git_sha1(hub_.files["config.json"].content));
+  for (const char* unwanted : {"README.md", "consolidated.safetensors", "original"})
+    EXPECT_FALSE(fs::exists(path + "/" + unwanted));
   EXPECT_EQ(resolve_model(parse_model_ref("org/model"), config_), path);
   const size_t before = hub_.count("/resolve/");
   EXPECT_EQ(pull_it(), path);
@@ -130,7 +135,8 @@ TEST_F(Pull, ResumesAtTheByteWhereItStopped) {
   expect_whole(pull_it());
   std::vector<std::string> ranges;
   for (const FakeRequest& r : hub_.requests()) {
-    if (r.path.ends_with("/model.safetensors")) ranges.push_back(r.headers.contains("range") ? r.headers.at("range") : "");
+    if (r.path.ends_with("/model.safetensors"))
+      ranges.push_back(r.headers.contains("range") ? r.headers.at("range") : "");
   }
   EXPECT_THAT(ranges, ::testing::ElementsAre("", "bytes=100000-", "bytes=200000-"));
 }
@@ -162,7 +168,8 @@ TEST_F(Pull, SurvivesKillsAtRandomBytes) {
     std::this_thread::sleep_for(std::chrono::milliseconds(rng() % 40));
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
-    EXPECT_THROW(resolve_model(parse_model_ref("org/model"), config_), Error) << "an incomplete snapshot must not be used";
+    EXPECT_THROW(resolve_model(parse_model_ref("org/model"), config_), Error)
+        << "an incomplete snapshot must not be used";
   }
   hub_.fault = nullptr;
   expect_whole(pull_it());
@@ -198,7 +205,8 @@ TEST_F(Pull, RetriesPassingFaults) {
 }
 
 TEST_F(Pull, SaysWhatIsWrongAndDoesNotRetryIt) {
-  for (const auto& [status, text] : std::vector<std::pair<int, std::string>>{{401, "HF_TOKEN"}, {403, "gated"}, {404, "not on the hub"}}) {
+  for (const auto& [status, text] :
+       std::vector<std::pair<int, std::string>>{{401, "HF_TOKEN"}, {403, "gated"}, {404, "not on the hub"}}) {
     hub_.fault = [s = status](const FakeRequest&, FakeResponse& a) { a.status = s; };
     const size_t before = hub_.requests().size();
     const Error e = error_of();
@@ -224,10 +232,13 @@ TEST_F(Pull, SendsTheTokenToTheHubOnly) {
 }
 
 TEST_F(Pull, FollowsOnlySafeRedirects) {
-  fault_weights(1'000'000, [](const FakeRequest& r, FakeResponse& a) { a.status = 302, a.headers["Location"] = r.path; });
+  fault_weights(1'000'000,
+                [](const FakeRequest& r, FakeResponse& a) { a.status = 302, a.headers["Location"] = r.path; });
   EXPECT_THAT(error_of().message(), HasSubstr("redirects"));
-  for (const char* target : {"http://example.invalid/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "https://user@host/x", "javascript://x"}) {
-    fault_weights(1'000'000, [target](const FakeRequest&, FakeResponse& a) { a.status = 302, a.headers["Location"] = target; });
+  for (const char* target : {"http://example.invalid/x", "ftp://127.0.0.1/x", "file:///etc/passwd",
+                             "https://user@host/x", "javascript://x"}) {
+    fault_weights(1'000'000,
+                  [target](const FakeRequest&, FakeResponse& a) { a.status = 302, a.headers["Location"] = target; });
     const size_t before = hub_.count("/model.safetensors");
     EXPECT_THAT(error_of().message(), ::testing::AnyOf(HasSubstr("not https"), HasSubstr("not a URL"))) << target;
     EXPECT_EQ(hub_.count("/model.safetensors") - before, 1u);
@@ -235,8 +246,10 @@ TEST_F(Pull, FollowsOnlySafeRedirects) {
 }
 
 TEST_F(Pull, RefusesUnsafeNames) {
-  for (const std::string& name : {std::string("../evil.safetensors"), std::string("/etc/evil"), std::string("a\\b.safetensors"), std::string("a//b"),
-                                  std::string("./x"), std::string("a/../b"), std::string("nul\0x", 5), std::string(256, 'x'), std::string("new\nline")}) {
+  for (const std::string& name :
+       {std::string("../evil.safetensors"), std::string("/etc/evil"), std::string("a\\b.safetensors"),
+        std::string("a//b"), std::string("./x"), std::string("a/../b"), std::string("nul\0x", 5), std::string(256, 'x'),
+        std::string("new\nline")}) {
     hub_.files = {{name, {"x", true}}, {"model.safetensors", {"y", true}}};
     for (bool tree : {true, false}) {
       hub_.has_tree = tree;

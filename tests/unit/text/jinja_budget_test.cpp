@@ -22,7 +22,8 @@ long peak_memory_kib() {
 }
 
 // The error of parsing or rendering; empty when there is none.
-std::string error_of(const std::string& source, const Json& variables = Json::object(), const TemplateLimits& limits = {}) {
+std::string error_of(const std::string& source, const Json& variables = Json::object(),
+                     const TemplateLimits& limits = {}) {
   try {
     ChatTemplate(source, limits).render(variables, 0);
     return "";
@@ -41,7 +42,8 @@ std::string repeated(const std::string& s, size_t n) {
 
 const std::vector<std::string>& bombs() {
   static const std::vector<std::string> kBombs = {
-      "{% for i in range(1000) %}{% for j in range(1000) %}{% for k in range(1000) %}{% endfor %}{% endfor %}{% endfor %}",
+      "{% for i in range(1000) %}{% for j in range(1000) %}{% for k in range(1000) %}{% endfor %}{% endfor %}{% endfor "
+      "%}",
       "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}",
       "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
       "{% macro f(n) %}{{ f(n + 1) }}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
@@ -52,8 +54,10 @@ const std::vector<std::string>& bombs() {
       "{% set ns = namespace(a='xx') %}{% for i in range(100) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}",
       "{% set ns = namespace(a=[1]) %}{% for i in range(100) %}{% set ns.a = ns.a + ns.a %}{% endfor %}",
       "{% set ns = namespace(a=[1]) %}{% for i in range(100) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a }}",
-      "{% set ns = namespace(a=[1]) %}{% for i in range(100) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a | tojson }}",
-      "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}"
+      "{% set ns = namespace(a=[1]) %}{% for i in range(100) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a | "
+      "tojson }}",
+      "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, "
+      "ns.b] %}"
       "{% endfor %}{{ ns.a == ns.b }}",
       "{% set ns = namespace() %}{% set ns.self = ns %}{{ ns }}",
       "{{ '%1000000000d' % 1 }}",
@@ -70,7 +74,8 @@ const std::vector<std::string>& bombs() {
       "{{ '\t' * 100 | string | replace('\t', 'x' * 1000000) }}{{ '\t'.expandtabs(1000000000) }}",
       "{{ [1, 2] | batch(1000000000, 0) | list }}",
       "{{ [1] | slice(1000000000) | list }}",
-      "{{ ('a b ' * 100000) | wordwrap(1) | wordwrap(2) | wordwrap(1) | wordwrap(2) | pprint | pprint | pprint | length }}"
+      "{{ ('a b ' * 100000) | wordwrap(1) | wordwrap(2) | wordwrap(1) | wordwrap(2) | pprint | pprint | pprint | "
+      "length }}"
       "{% for i in range(1000) %}{{ ('a b ' * 100000) | wordwrap(1) | length }}{% endfor %}",
       "{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}",
       "{% call(x) [].x() %}{% endcall %}",
@@ -147,7 +152,8 @@ TEST(JinjaErrors, NameTheLine) {
 
 TEST(JinjaErrors, TheSandboxIsImmutable) {
   const Json v = Json::object({{"d", Json::object({{"a", 1}})}, {"l", Json::array({1})}});
-  for (const char* s : {"{{ l.append(2) }}", "{{ d.update({}) }}", "{{ d.pop('a') }}", "{{ l.sort() }}", "{{ d.clear() }}"}) {
+  for (const char* s :
+       {"{{ l.append(2) }}", "{{ d.update({}) }}", "{{ d.pop('a') }}", "{{ l.sort() }}", "{{ d.clear() }}"}) {
     EXPECT_THAT(error_of(s, v), HasSubstr("unsafe")) << s;
   }
   EXPECT_THAT(error_of("{{ ''.__class__.__mro__ }}", v), HasSubstr("unsafe"));
@@ -155,7 +161,8 @@ TEST(JinjaErrors, TheSandboxIsImmutable) {
 }
 
 TEST(ChatTemplate, RendersConcurrentlyFromOneObject) {
-  const ChatTemplate t("{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + m | length %}{% endfor %}{{ ns.n }}");
+  const ChatTemplate t(
+      "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + m | length %}{% endfor %}{{ ns.n }}");
   const Json v = Json::object({{"messages", Json::array({"é", "ab"})}});
   EXPECT_EQ(t.render(v, 0), "3");
   EXPECT_EQ(t.render(v, 0), "3");

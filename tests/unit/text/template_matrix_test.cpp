@@ -52,8 +52,8 @@ TEST(TemplateMatrix, EqualsJinja2) {
       ++errors;
     }
   }
-  std::printf("%zu templates: %zu texts, %zu messages of raise_exception, %zu errors\n", templates.size(), texts, messages,
-              errors);
+  std::printf("%zu templates: %zu texts, %zu messages of raise_exception, %zu errors\n", templates.size(), texts,
+              messages, errors);
   EXPECT_GE(templates.size(), 16u);
   EXPECT_GE(texts, 1000u);
 }
