@@ -18,6 +18,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
 endif()
 
 if(MAINSPRING_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -DNDEBUG")  # a third less to compile; the instrumentation dominates the run time
   add_compile_options(-fsanitize=${MAINSPRING_SANITIZE} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${MAINSPRING_SANITIZE})
   if(MAINSPRING_SANITIZE MATCHES "undefined")

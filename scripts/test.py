@@ -173,11 +173,11 @@ def stage_asan(tally):
 
 def stage_tsan(tally):
     if build(tally, "tsan", targets=["test_engine", "test_base"]):
-        gtests(tally, "tsan", names={"test_engine", "test_base"}, timeout=1800)
+        gtests(tally, "tsan", names={"test_engine", "test_base"}, timeout=900)
 
 
 def stage_fuzz(tally):
-    if not build(tally, "fuzz"):
+    if not build(tally, "fuzz", targets=["fuzzers"]):
         return
     seconds = os.environ.get("MAINSPRING_FUZZ_SECONDS", "60")
     programs = sorted(p for p in (BUILD / "fuzz").rglob("fuzz_*") if p.is_file() and os.access(p, os.X_OK)
@@ -204,8 +204,8 @@ def stage_fuzz(tally):
 
 
 def stage_gcc(tally):
-    if build(tally, "gcc"):
-        gtests(tally, "gcc", names={"test_ops", "test_backends"})
+    if build(tally, "gcc", targets=["mainspring", "test_ops"]):
+        gtests(tally, "gcc", names={"test_ops"})
 
 
 def stage_neon(tally):
