@@ -166,6 +166,9 @@ TEST(Tokenizer, LongWordsTakeLittleTime) {
   v.merges = {"a a", "aa aa", "aaaa aaaa"};
   const auto t = load_tokenizer_gguf(v);
   EXPECT_EQ(t->encode(std::string(400'000, 'a')).size(), 50'000u);
+  // Of equal pairs the leftmost merges first, in short words and in long ones.
+  EXPECT_EQ(t->encode("aaa"), (std::vector<TokenId>{256, 'a'}));
+  EXPECT_EQ(t->encode(std::string(41, 'a')), (std::vector<TokenId>{258, 258, 258, 258, 258, 'a'}));
 }
 
 TEST(TokenizerJson, HostileFilesGiveErrors) {

@@ -70,8 +70,11 @@ void run_cases(const Tokenizer& t, const Json& test) {
       if (c.contains("ids")) expect_ids(c.at("ids"), ids, where);
       expect_ids(c.contains("plain") ? c.at("plain") : c.at("ids"), plain, where);
     }
-    if (c.contains("decoded")) EXPECT_EQ(t.decode(ids, false), c.at("decoded").as_string()) << where;
-    if (c.contains("skipped")) EXPECT_EQ(t.decode(ids, true), c.at("skipped").as_string()) << where;
+    for (const bool skip : {false, true}) {
+      const Json* expected = c.find(skip ? "skipped" : "decoded");
+      if (expected == nullptr) continue;
+      EXPECT_EQ(t.decode(ids, skip), expected->as_string()) << where;
+    }
   }
 }
 
