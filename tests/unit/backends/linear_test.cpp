@@ -26,8 +26,8 @@ std::vector<Case> cases() {
     v.push_back({dense(t), ComputeType::kF32, 67, exact});
     v.push_back({dense(t), ComputeType::kF32, 256, exact});
     // f32 and foreign 16-bit weights are rounded to the compute type first: compared with a looser bound.
-    v.push_back({dense(t), ComputeType::kBf16, 131, t == DType::kBf16 ? exact : 4e-3f});
-    v.push_back({dense(t), ComputeType::kF16, 160, t == DType::kF16 ? exact : 4e-3f});
+    v.push_back({dense(t), ComputeType::kBf16, 131, t == DType::kBf16 ? exact : 6e-3f});
+    v.push_back({dense(t), ComputeType::kF16, 160, t == DType::kF16 ? exact : 6e-3f});
   }
   struct Group { int bits; bool is_signed, offset; int size; };
   for (Group g : {Group{4, false, false, 32}, {4, true, false, 32}, {4, false, true, 32}, {5, true, false, 32},
@@ -38,7 +38,7 @@ std::vector<Case> cases() {
     const int64_t in = g.size == 16 ? 272 : g.size * 5;
     v.push_back({f, ComputeType::kF32, in, exact});
     v.push_back({f, ComputeType::kBf16, in, 1e-4f});            // f16 scales are kept exactly
-    v.push_back({f, ComputeType::kF16, in, 1e-3f, false});      // f16 x integer scales are rounded to f16
+    v.push_back({f, ComputeType::kF16, in, 2e-3f, false});      // f16 x integer scales are rounded to f16
   }
   return v;
 }
@@ -166,7 +166,7 @@ TEST_P(LinearKernels, EmbeddingRows) {
     op.scale = 2.0f;
     d.run(op);
     // Values of one matrix entry: exact but where the kernel rounds weights (foreign dense types, K-style scales).
-    const bool rounds = c.compute != ComputeType::kF32 && (!c.f16_scales || c.tolerance == 4e-3f);
+    const bool rounds = c.compute != ComputeType::kF32 && (!c.f16_scales || c.tolerance == 6e-3f);
     for (size_t i = 0; i < ids.size(); ++i) {
       source.read_values(ids[i], 1, row.data());
       for (int64_t k = 0; k < c.in; ++k) {
