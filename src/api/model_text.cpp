@@ -35,6 +35,9 @@ GgufVocab gguf_vocab(const GgufMetadata& m) {
   v.add_bos = m.find_bool("tokenizer.ggml.add_bos_token");
   v.add_eos = m.find_bool("tokenizer.ggml.add_eos_token");
   v.add_space_prefix = m.find_bool("tokenizer.ggml.add_space_prefix");
+  v.remove_extra_whitespaces = m.find_bool("tokenizer.ggml.remove_extra_whitespaces");
+  if (const auto map = m.find_ints("tokenizer.ggml.precompiled_charsmap"))  // "t5": sentencepiece's normalisation table
+    for (int32_t byte : *map) v.precompiled_charsmap.push_back(static_cast<char>(byte));
   return v;
 }
 
