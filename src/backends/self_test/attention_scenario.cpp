@@ -11,6 +11,7 @@ std::string AttentionShape::text() const {
   if (window) s += cat(" window ", window);
   if (softcap > 0) s += cat(" softcap ", softcap);
   if (sinks) s += " sinks";
+  if (sharpness != 1.0f) s += cat(" sharpness ", sharpness);
   s += " lengths";
   for (int n : lengths) s += cat(" ", n);
   return s;
@@ -139,7 +140,7 @@ std::vector<float> Scenario::run(Device& device, const Steps& steps) const {
     attention.out = Tensor(out.data(), DType::kF32, t, shape_.heads, shape_.d);
     attention.q = ConstTensor(q.data(), DType::kF32, t, shape_.heads, shape_.d);
     attention.kv = layer, attention.batch = &batch;
-    attention.scale = 1.0f / std::sqrt(static_cast<float>(shape_.d));
+    attention.scale = shape_.sharpness / std::sqrt(static_cast<float>(shape_.d));
     attention.softcap = shape_.softcap, attention.window = shape_.window;
     if (shape_.sinks) attention.sinks = ConstTensor(sinks_.data(), DType::kF32, shape_.heads);
     self_test::run(device, attention);

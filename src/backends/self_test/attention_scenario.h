@@ -13,6 +13,7 @@ struct AttentionShape {
   int window = 0;
   float softcap = 0.0f;
   bool sinks = false;
+  float sharpness = 1.0f;  // factor on the usual scale: large scores overflow exp unless the maximum is taken off
   std::vector<int> lengths = {40};  // tokens of each sequence
   std::string text() const;
 };

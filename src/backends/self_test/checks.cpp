@@ -163,6 +163,7 @@ const std::vector<Check>& reference_checks() {
       {"attention_groups", attention_groups},
       {"attention_head_dims", attention_head_dims},
       {"attention_masks", attention_masks},
+      {"attention_sharp", attention_sharp},
       {"attention_long", attention_long},
       {"attention_invariance", attention_invariance},
       {"attention_poison", attention_poison},

@@ -16,7 +16,7 @@ std::string against_reference(Device& ref, Device& device, const AttentionShape&
   const std::vector<float> expected = scenario.run(ref, whole(shape));
   for (float x : expected)
     if (!std::isfinite(x)) return "the reference itself is not finite: " + shape.text();
-  return near(shape.text(), scenario.run(device, whole(shape)), expected, ops::kAttentionTolerance);
+  return near(shape.text(), scenario.run(device, whole(shape)), expected, ops::kAttentionTolerance * shape.sharpness);
 }
 
 // The same bits whether prompts run whole, alone, in chunks, token by token or mixed.
@@ -70,6 +70,11 @@ std::string attention_masks(Device& ref, Device& device) {
           !e.empty())
         return e;
   return "";
+}
+
+// Scores of several hundred.
+std::string attention_sharp(Device& ref, Device& device) {
+  return all_formats(ref, device, {.heads = 4, .kv_heads = 2, .d = 64, .sharpness = 100.0f, .lengths = {140, 3}});
 }
 
 // Several chunks, so that merging is at work, with and without a window that skips whole chunks.
