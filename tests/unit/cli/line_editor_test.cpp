@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/terminal.h"
@@ -155,6 +156,7 @@ class Screen {
       lines_.resize(static_cast<size_t>(row_) + 1);
     }
     EXPECT_GE(row_, 0);
+    row_ = std::max(row_, 0);
     return static_cast<size_t>(r.ptr - bytes.data()) + 1;
   }
 
