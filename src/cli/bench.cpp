@@ -64,7 +64,8 @@ class Bench {
     ttft_.values.push_back(prefill.all_first);
     prefill_.values.push_back(static_cast<double>(batch_ * prompt_tokens_) / prefill.all_first);
     // The tokens after the very first one, in the time after it.
-    decode_.values.push_back(static_cast<double>(batch_ * output_tokens_ - 1) / std::max(decode.end - decode.first, 1e-9));
+    decode_.values.push_back(static_cast<double>(batch_ * output_tokens_ - 1) /
+                             std::max(decode.end - decode.first, 1e-9));
     return true;
   }
 

@@ -21,11 +21,15 @@ namespace {
 class Chat {
  public:
   Chat(App& app, Engine& engine)
-      : app_(app), engine_(engine), system_(app.settings.text("system")),
+      : app_(app),
+        engine_(engine),
+        system_(app.settings.text("system")),
         interactive_(is_terminal(STDIN_FILENO) && (app.out.terminal() || is_terminal(STDERR_FILENO))),
-        screen_(app.out.terminal() ? STDOUT_FILENO : STDERR_FILENO), notes_(screen_),
+        screen_(app.out.terminal() ? STDOUT_FILENO : STDERR_FILENO),
+        notes_(screen_),
         colors_(colors_wanted(screen_, app.env)),
-        reader_(app.signals, interactive_ && app.env("TERM").value_or("dumb") != "dumb", screen_, chat_command_names()) {
+        reader_(app.signals, interactive_ && app.env("TERM").value_or("dumb") != "dumb", screen_,
+                chat_command_names()) {
     reset();
   }
 
@@ -140,7 +144,8 @@ class Chat {
       head.resize(14, ' ');
       text += cat(head, c.help, "\n");
     }
-    text += "A line that ends with \\ goes on; \"\"\" begins and ends a text of several lines; Ctrl-C stops an answer.\n";
+    text +=
+        "A line that ends with \\ goes on; \"\"\" begins and ends a text of several lines; Ctrl-C stops an answer.\n";
     notes_.write(text);
   }
 

@@ -8,21 +8,25 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"chat", kChat, "talk to a model", "model", false,
-     "On a terminal: arrow keys edit and recall, a trailing \\ or a block between \"\"\" lines gives several lines, /help "
+     "On a terminal: arrow keys edit and recall, a trailing \\ or a block between \"\"\" lines gives several lines, "
+     "/help "
      "lists the commands, Ctrl-C stops an answer. With piped input every line is a turn and stdout holds only answers.",
      run_chat},
     {"generate", kGenerate, "answer or continue one prompt, or a batch of them", "prompt", false,
-     "The prompt is an argument, a file or stdin. It becomes a user message of the model's chat template, unless --raw. "
+     "The prompt is an argument, a file or stdin. It becomes a user message of the model's chat template, unless "
+     "--raw. "
      "With --batch, every line is {\"prompt\": ...} or {\"messages\": [...]}, with \"id\" and any sampling option as a "
      "member (max_tokens, temperature, ...), and all of them run together.",
      run_generate},
     {"inspect", kInspect, "what a model is and needs, without loading it", "model", false,
-     "Architecture, tensors and their formats, tokenizer, chat template, and the memory for --context and --concurrency.",
+     "Architecture, tensors and their formats, tokenizer, chat template, and the memory for --context and "
+     "--concurrency.",
      run_inspect},
     {"tokenize", kTokenize, "text to token ids, or back", "prompt", false, "", run_tokenize},
     {"perplexity", kPerplexity, "how well a model predicts a text", "file", true,
      "Windows of --window tokens move over the text by --stride; a token counts once, with the longest context that a "
-     "window gives it. The first token of the text is not predicted, nor, where windows do not overlap, the first of each.",
+     "window gives it. The first token of the text is not predicted, nor, where windows do not overlap, the first of "
+     "each.",
      run_perplexity},
     {"logits", kLogits, "next-token logits of a text", "prompt", false, "", run_logits},
     {"bench", kBench, "prefill and decode rates", "model", false,
@@ -31,7 +35,8 @@ constexpr Command kCommands[] = {
      run_bench},
     {"doctor", kDoctor, "check this machine and this program", nullptr, false, "", run_doctor},
     {"pull", kPull, "download a model", "ref", true,
-     "From the hub into the cache that other programs of the hub share. An interrupted download goes on where it stopped.",
+     "From the hub into the cache that other programs of the hub share. An interrupted download goes on where it "
+     "stopped.",
      run_pull},
     {"list", kList, "models in the cache", nullptr, false, "", run_list},
     {"rm", kRm, "remove a model from the cache", "ref", true, "", run_rm},

@@ -36,7 +36,8 @@ std::string bash_value(const OptionSpec& spec) {
     case OptionKind::kChoice: return cat("COMPREPLY=($(compgen -W '", joined(choices_of(spec)), "' -- \"$cur\"))");
     case OptionKind::kPath: return "COMPREPLY=($(compgen -f -- \"$cur\"))";
     case OptionKind::kModel:
-      return "COMPREPLY=($(compgen -f -- \"$cur\") $(compgen -W \"$(mainspring list --quiet 2>/dev/null)\" -- \"$cur\"))";
+      return "COMPREPLY=($(compgen -f -- \"$cur\") $(compgen -W \"$(mainspring list --quiet 2>/dev/null)\" -- "
+             "\"$cur\"))";
     default: return "COMPREPLY=()";
   }
 }
@@ -48,8 +49,8 @@ std::string bash_script() {
       "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]}\n"
       "  COMPREPLY=()\n"
       "  if ((COMP_CWORD == 1)); then\n";
-  out += cat("    COMPREPLY=($(compgen -W '", joined(command_names()), " --help --version' -- \"$cur\"))\n    return\n  fi\n",
-             "  case $cmd in\n");
+  out += cat("    COMPREPLY=($(compgen -W '", joined(command_names()),
+             " --help --version' -- \"$cur\"))\n    return\n  fi\n", "  case $cmd in\n");
   for (const Command& c : command_table()) {
     std::string values, words;
     each_option(c, [&](const OptionSpec& spec) {
@@ -122,7 +123,8 @@ std::string zsh_script() {
                                    : std::string();
       const std::string help = cat("[", zsh_help(spec.help), "]");
       out += cat(" \\\n        ", quoted(cat(repeat, "--", spec.name, takes_value(spec) ? "=" : "", help, tail)));
-      if (spec.letter) out += cat(" \\\n        ", quoted(cat(repeat, "-", spec.letter, takes_value(spec) ? "+" : "", help, tail)));
+      if (spec.letter)
+        out += cat(" \\\n        ", quoted(cat(repeat, "-", spec.letter, takes_value(spec) ? "+" : "", help, tail)));
       if (spec.kind == OptionKind::kFlag && spec.fallback && std::string_view(spec.fallback) == "true")
         out += cat(" \\\n        ", quoted(cat("--no-", spec.name, help)));
     });

@@ -30,7 +30,8 @@ std::string wrap(std::string_view text, int width, int indent) {
 
 std::string option_head(const OptionSpec& spec) {
   std::string head = spec.letter ? cat("-", spec.letter, ", ") : "    ";
-  const bool on_by_default = spec.kind == OptionKind::kFlag && spec.fallback && std::string_view(spec.fallback) == "true";
+  const bool on_by_default =
+      spec.kind == OptionKind::kFlag && spec.fallback && std::string_view(spec.fallback) == "true";
   head += cat(on_by_default ? "--[no-]" : "--", spec.name);
   if (takes_value(spec)) head += cat(" ", spec.value);
   return head;

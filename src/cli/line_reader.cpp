@@ -158,7 +158,8 @@ std::vector<std::string> parse_history(std::string_view text) {
 std::string format_history(const std::vector<std::string>& entries, size_t max_entries) {
   std::string out;
   for (size_t i = entries.size() - std::min(entries.size(), max_entries); i < entries.size(); ++i) {
-    for (char c : entries[i]) out += c == '\n' ? std::string("\\n") : c == '\\' ? std::string("\\\\") : std::string(1, c);
+    for (char c : entries[i])
+      out += c == '\n' ? std::string("\\n") : c == '\\' ? std::string("\\\\") : std::string(1, c);
     out += '\n';
   }
   return out;

@@ -15,8 +15,8 @@
 
 namespace mainspring::cli {
 
-// The local folder or file of --model: a path, a hub id found in the cache, or the embedded default. kNotFound says what
-// to do. `offer_pull`: on a terminal ask whether to download a hub model that is not there.
+// The local folder or file of --model: a path, a hub id found in the cache, or the embedded default. kNotFound says
+// what to do. `offer_pull`: on a terminal ask whether to download a hub model that is not there.
 std::string resolve_model_path(App& app, bool offer_pull = false);
 
 // Downloads a hub model with a progress line; returns its local path. Ctrl-C throws Interrupted.

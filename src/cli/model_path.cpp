@@ -43,7 +43,8 @@ std::string resolve_model_path(App& app, bool offer_pull) {
   const std::string model = app.settings.text("model");
   if (model.empty()) {
     const std::string file = packaged_model_path(default_model(), app.env);
-    if (file.empty()) fail(Code::kNotFound, "no --model given, and without HOME there is no place for the default model");
+    if (file.empty())
+      fail(Code::kNotFound, "no --model given, and without HOME there is no place for the default model");
     if (path_exists(file)) return file;
     fail(Code::kNotFound, "the default model is not there yet (", printable(file, 300),
          "): make chat or scripts/fetch_default_model.py fetches it once; or name a model with --model");

@@ -67,11 +67,13 @@ int run_perplexity(App& app) {
   if (options.context == 0 && s.chosen("window")) options.context = s.integer("window");
   const auto engine = load_engine(app, options);
   const std::vector<int32_t> tokens = engine->tokenize(text, s.flag("special"), true);
-  if (tokens.size() < 2) fail(Code::kInvalidInput, s.text("file"), ": at least two tokens are needed, found ", tokens.size());
+  if (tokens.size() < 2)
+    fail(Code::kInvalidInput, s.text("file"), ": at least two tokens are needed, found ", tokens.size());
   const int64_t window = std::min(s.integer("window"), engine->info().context);
   const int64_t stride = s.integer("stride") > 0 ? s.integer("stride") : window;
   if (stride > window)   // it would leave out text
-    fail(Code::kInvalidInput, s.get("stride").source, ": expected at most the window of ", window, " tokens, found ", stride);
+    fail(Code::kInvalidInput, s.get("stride").source, ": expected at most the window of ", window, " tokens, found ",
+         stride);
   const Likelihood result = measure(*engine, tokens, window, stride);
   if (s.flag("json")) {
     const Json out = Json::object({{"perplexity", std::exp(result.mean())}, {"standard_error", result.error()},

@@ -18,11 +18,14 @@ std::string label(std::string_view key) {
   return out;
 }
 
-bool is_size(std::string_view key) { return key == "bytes" || key.ends_with("_bytes") || key.find("_bytes_") != key.npos; }
+bool is_size(std::string_view key) {
+  return key == "bytes" || key.ends_with("_bytes") || key.find("_bytes_") != key.npos;
+}
 
 std::string grouped(int64_t n) {
   std::string digits = cat(n < 0 ? -n : n);
-  for (ptrdiff_t i = static_cast<ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<size_t>(i), 1, ',');
+  for (ptrdiff_t i = static_cast<ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<size_t>(i), 1, ',');
   return n < 0 ? "-" + digits : digits;
 }
 

@@ -14,7 +14,9 @@ std::vector<int32_t> parse_ids(std::string_view text) {
   std::vector<int32_t> ids;
   const char* p = text.data();
   const char* end = p + text.size();
-  const auto separator = [](char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ',' || c == '[' || c == ']'; };
+  const auto separator = [](char c) {
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ',' || c == '[' || c == ']';
+  };
   while (p < end) {
     if (separator(*p)) {
       ++p;

@@ -21,8 +21,9 @@ std::string compiler() {
 
 int run_version(App& app) {
   if (app.settings.flag("json"))
-    app.out.write(Json::object({{"name", "mainspring"}, {"version", MAINSPRING_VERSION}, {"compiler", compiler()}}).dump() +
-                  "\n");
+    app.out.write(
+        Json::object({{"name", "mainspring"}, {"version", MAINSPRING_VERSION}, {"compiler", compiler()}}).dump() +
+        "\n");
   else
     app.out.write(cat("mainspring ", MAINSPRING_VERSION, "\n"));
   return 0;

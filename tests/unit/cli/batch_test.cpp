@@ -25,7 +25,8 @@ TEST(Batch, ParsesAndOverlays) {
   Settings base(kGenerate);
   base.set(*find_option(kGenerate, "temperature"), {"0.5"}, Origin::kCommandLine, "--temperature");
   const auto requests = parse_batch(
-      "{\"id\": \"a\", \"prompt\": \"hi\", \"max_tokens\": 3, \"stop\": [\"x\", \"y\"], \"logit_bias\": {\"42\": -1.5}}\n"
+      "{\"id\": \"a\", \"prompt\": \"hi\", \"max_tokens\": 3, \"stop\": [\"x\", \"y\"], \"logit_bias\": {\"42\": "
+      "-1.5}}\n"
       "\n"
       "  {\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}], \"temperature\": 1, \"ignore_eos\": true}\r\n",
       "b.jsonl", base);

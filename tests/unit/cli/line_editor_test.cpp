@@ -152,7 +152,8 @@ class Screen {
     if (final == 'A') row_ -= n;
     if (final == 'C') column_ = std::min(column_, columns_ - 1) + n;
     if (final == 'J') {
-      for (size_t c = static_cast<size_t>(column_); c < static_cast<size_t>(columns_); ++c) line(static_cast<size_t>(row_))[c] = " ";
+      for (size_t c = static_cast<size_t>(column_); c < static_cast<size_t>(columns_); ++c)
+        line(static_cast<size_t>(row_))[c] = " ";
       lines_.resize(static_cast<size_t>(row_) + 1);
     }
     EXPECT_GE(row_, 0);

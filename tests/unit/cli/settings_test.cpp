@@ -68,11 +68,15 @@ TEST(Precedence, ListsReplaceLowerLayersAndAddWithinOne) {
 }
 
 TEST(SettingsFile, Errors) {
-  EXPECT_THAT((Case{.file = "temperatur = 1\n"}).error(), HasSubstr("m.toml:1: unknown key 'temperatur', did you mean 'temperature'?"));
-  EXPECT_THAT((Case{.file = "\n[generate]\nwindow = 4\n"}).error(), HasSubstr("m.toml:3: unknown key 'window' in [generate]"));
-  EXPECT_THAT((Case{.file = "[generte]\nseed = 1\n"}).error(), HasSubstr("unknown table [generte], did you mean 'generate'?"));
+  EXPECT_THAT((Case{.file = "temperatur = 1\n"}).error(),
+              HasSubstr("m.toml:1: unknown key 'temperatur', did you mean 'temperature'?"));
+  EXPECT_THAT((Case{.file = "\n[generate]\nwindow = 4\n"}).error(),
+              HasSubstr("m.toml:3: unknown key 'window' in [generate]"));
+  EXPECT_THAT((Case{.file = "[generte]\nseed = 1\n"}).error(),
+              HasSubstr("unknown table [generte], did you mean 'generate'?"));
   EXPECT_THAT((Case{.file = "seed = \"one\"\n"}).error(), HasSubstr("m.toml:1: seed: expected a whole number"));
-  EXPECT_THAT((Case{.file = "top_p = 2\n"}).error(), HasSubstr("m.toml:1: top_p: expected a number in 0..1, found '2'"));
+  EXPECT_THAT((Case{.file = "top_p = 2\n"}).error(),
+              HasSubstr("m.toml:1: top_p: expected a number in 0..1, found '2'"));
   EXPECT_THAT((Case{.file = "seed = 1979-05-27\n"}).error(), HasSubstr("m.toml:1: seed"));
   EXPECT_THAT((Case{.file = "seed =\n"}).error(), HasSubstr("m.toml:1: "));
   EXPECT_THAT((Case{.file = "prompt = \"x\"\n"}).error(), HasSubstr("unknown key 'prompt'"));
@@ -82,12 +86,14 @@ TEST(SettingsFile, Errors) {
 }
 
 TEST(Environment, ErrorNamesTheVariable) {
-  EXPECT_THAT((Case{.env = {{"MAINSPRING_TOP_K", "many"}}}).error(), HasSubstr("MAINSPRING_TOP_K: expected a whole number"));
+  EXPECT_THAT((Case{.env = {{"MAINSPRING_TOP_K", "many"}}}).error(),
+              HasSubstr("MAINSPRING_TOP_K: expected a whole number"));
 }
 
 TEST(Arguments, Forms) {
-  const Settings s = Case{.args = {"-m", "x.gguf", "-n5", "--top-p=0.5", "--raw", "--no-prefix-cache", "--max-tokens", "-1",
-                                  "--prompt-file", "-", "--seed=7"}}.settings();
+  const Settings s = Case{.args = {"-m", "x.gguf", "-n5", "--top-p=0.5", "--raw", "--no-prefix-cache", "--max-tokens",
+                                   "-1", "--prompt-file", "-", "--seed=7"}}
+                         .settings();
   EXPECT_EQ(s.text("model"), "x.gguf");
   EXPECT_EQ(s.integer("max-tokens"), -1);
   EXPECT_DOUBLE_EQ(s.real("top-p"), 0.5);
