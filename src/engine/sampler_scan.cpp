@@ -1,8 +1,9 @@
 // The passes of sampler_scan.h, written once with 16-lane vectors and compiled for several instruction sets.
 //
 // Only functions local to this file are compiled with target attributes: it includes no header with inline code besides the
-// intrinsics. Every lane does the same IEEE operations in the same order whatever the register width, and contraction to fused
-// multiply-add is off, so the results do not depend on the CPU.
+// intrinsics. Every lane does the same IEEE operations in the same order whatever the register width; multiply-adds are
+// fused exactly where the source says so (a CPU without the instruction computes them by a slow library call), so the
+// results do not depend on the CPU.
 #include "engine/sampler_scan.h"
 
 #if defined(__x86_64__)
@@ -33,6 +34,17 @@ SCAN_INLINE void store(float* p, const Floats& v) { __builtin_memcpy(p, &v, size
 SCAN_INLINE Floats splat(float f) { return Floats{} + f; }
 SCAN_INLINE Floats larger(const Floats& x, const Floats& m) { return x > m ? x : m; }  // m when x is NaN
 
+// a * b + c with one rounding.
+SCAN_INLINE Floats fused(const Floats& a, const Floats& b, const Floats& c) {
+#if defined(__clang__)
+  return __builtin_elementwise_fma(a, b, c);
+#else
+  Floats r = a;
+  for (int l = 0; l < kLanes; ++l) r[l] = __builtin_fmaf(a[l], b[l], c[l]);
+  return r;
+#endif
+}
+
 SCAN_INLINE float horizontal_max(const Floats& v) {
   Floats m = larger(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   m = larger(m, __builtin_shufflevector(m, m, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
@@ -57,11 +69,11 @@ SCAN_INLINE Floats exp2_of(const Floats& t) {
   const Floats magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, which the low bits then hold
   const Floats shifted = t + magic;
   const Floats f = t - (shifted - magic);
-  Floats p = f * 0.001326472731307149f + 0.009671512991189957f;
-  p = p * f + 0.05550733581185341f;
-  p = p * f + 0.24022242426872253f;
-  p = p * f + 0.6931470036506653f;
-  p = p * f + 1.0f;
+  Floats p = fused(f, splat(0.001326472731307149f), splat(0.009671512991189957f));
+  p = fused(p, f, splat(0.05550733581185341f));
+  p = fused(p, f, splat(0.24022242426872253f));
+  p = fused(p, f, splat(0.6931470036506653f));
+  p = fused(p, f, splat(1.0f));
   const Ints scaled = reinterpret_cast<Ints>(p) + (reinterpret_cast<Ints>(shifted) << 23);
   return t > splat(-126.0f) ? reinterpret_cast<Floats>(scaled) : splat(0.0f);  // NaN compares false
 }
@@ -205,7 +217,7 @@ SCAN_INLINE int64_t compact_body(const float* keys, int64_t n, float low, int32_
 }
 
 #if defined(__x86_64__)
-#define SCAN_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,popcnt")))
+#define SCAN_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,popcnt")))
 
 // AVX-512 can pack the selected lanes; stores have exactly as many lanes as there are entries.
 SCAN_AVX512 int64_t collect_packed(const float* x, int64_t n, float low, float high, int32_t first_id, int32_t* ids,
@@ -268,7 +280,7 @@ SCAN_AVX512 int64_t compact_packed(const float* keys, int64_t n, float low, int3
 
 SCAN_TABLE(portable, , collect_body, compact_body)
 #if defined(__x86_64__)
-SCAN_TABLE(avx2, __attribute__((target("avx2"))), collect_body, compact_body)
+SCAN_TABLE(avx2, __attribute__((target("avx2,fma"))), collect_body, compact_body)
 SCAN_TABLE(avx512, SCAN_AVX512, collect_packed, compact_packed)
 #endif
 
@@ -281,7 +293,7 @@ size_t all_scan_kernels(const ScanKernels** out, size_t room) noexcept {
   };
   put(kTable_portable);
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) put(kTable_avx2);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) put(kTable_avx2);
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
     put(kTable_avx512);
