@@ -31,9 +31,8 @@ ALLOWED = {
 EXTRA = {"models/family.h": {"weights"}, "engine/model_runner.cpp": {"backends"}}
 # Folders in which each third-party header may appear.
 THIRD_PARTY = {
-    "boost/": {"base"}, "fmt/": {"base", "cli"}, "curl/": {"hub"}, "openssl/": {"hub", "base"}, "pcre2.h": {"text"},
-    "sentencepiece": {"text"}, "utf8proc.h": {"text", "base"}, "CLI/": {"cli"}, "toml++/": {"base", "cli"},
-    "xxhash.h": {"base"}, "histedit.h": {"cli"}, "readline/": {"cli"},
+    "boost/": {"base"}, "curl/": {"hub"}, "openssl/": {"hub"}, "pcre2.h": {"text"}, "sentencepiece": {"text"},
+    "utf8proc.h": {"text"}, "toml++/": {"base"}, "xxhash.h": {"base"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

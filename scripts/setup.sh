@@ -4,8 +4,8 @@
 set -eu
 level=${1:-build}
 
-packages="clang-19 lld-19 cmake ninja-build ccache pkg-config libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
-  libssl-dev libcurl4-openssl-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libcli11-dev libfmt-dev
+packages="clang-19 lld-19 cmake ninja-build ccache pkg-config libboost1.81-dev libboost-json1.81-dev
+  libssl-dev libcurl4-openssl-dev libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev
   libtomlplusplus-dev libxxhash-dev python3 python3-pip ca-certificates"
 case $level in
   build) ;;

@@ -11,7 +11,7 @@ ComputeType parse_compute_type(std::string_view name) {
   if (name == "bf16" || name.empty() || name == "auto") return ComputeType::kBf16;
   if (name == "f16" || name == "fp16") return ComputeType::kF16;
   if (name == "f32" || name == "fp32") return ComputeType::kF32;
-  fail(Code::kInvalidInput, "dtype: expected bf16, f16 or f32, found \"", printable(name), "\"");
+  fail(Code::kInvalidInput, "--dtype: expected bf16, f16 or f32, found \"", printable(name), "\"");
 }
 
 KvFormat parse_kv_format(std::string_view name, ComputeType compute) {
@@ -20,7 +20,7 @@ KvFormat parse_kv_format(std::string_view name, ComputeType compute) {
   if (name == "bf16") return KvFormat::kBf16;
   if (name == "int8") return KvFormat::kInt8;
   if (name == "int4") return KvFormat::kInt4;
-  fail(Code::kInvalidInput, "kv-dtype: expected bf16, int8, int4 or f32, found \"", printable(name), "\"");
+  fail(Code::kInvalidInput, "--kv-dtype: expected bf16, int8, int4 or f32, found \"", printable(name), "\"");
 }
 
 const Family& family_of(const Config& config) {
@@ -65,10 +65,10 @@ RunnerConfig plan_runner(const ModelOptions& o, const Config& config, KvFormat f
   RunnerConfig r;
   r.kv_format = format;
   const int64_t limit = config.max_position > 0 ? config.max_position : kDefaultContext;
-  int64_t context = in_range("context", o.context, limit, 1, int64_t{1} << 24);
-  r.max_sequences = static_cast<int32_t>(in_range("max-sequences", o.max_sequences, kDefaultSequences, 1, 1024));
+  int64_t context = in_range("--context", o.context, limit, 1, int64_t{1} << 24);
+  r.max_sequences = static_cast<int32_t>(in_range("--concurrency", o.max_sequences, kDefaultSequences, 1, 1024));
   r.max_step_tokens = static_cast<int32_t>(
-      std::max<int64_t>(in_range("max-step-tokens", o.max_step_tokens, kDefaultStepTokens, 1, 1 << 16), r.max_sequences));
+      std::max<int64_t>(in_range("--max-step-tokens", o.max_step_tokens, kDefaultStepTokens, 1, 1 << 16), r.max_sequences));
   const auto blocks_of = [](int64_t tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; };
   // Without an explicit size the cache may take half of the free memory: the rest stays for the page cache and others.
   const uint64_t budget = o.kv_bytes != 0 ? o.kv_bytes : available / 2;
