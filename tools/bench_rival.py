@@ -7,7 +7,9 @@ Each round measures, one after the other and in alternating order, both programs
   decode_16_128    tokens/s of 128 tokens after a prompt of 16
   decode_512_64    tokens/s of 64 tokens after a prompt of 512
 
-Before every sample bench/probe.cpp says what the machine can do at that moment. A row's ratio is that of the medians;
+Before every sample bench/probe.cpp says what the machine can do at that moment. A sample during which other processes (or
+the hypervisor) took more than 5 % of the machine is thrown away and taken again: a team of spinning threads that loses a
+core for a moment is slowed many times over, which says nothing about the program. A row's ratio is that of the medians;
 `paired` is the median of the rounds' own ratios, which drift of the machine hardly touches. Only a ratio from one run
 counts: speeds of different runs do not compare.
 
@@ -25,11 +27,13 @@ import datetime
 import json
 import os
 import platform
+import resource
 import shlex
 import shutil
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -38,7 +42,9 @@ METRICS = {  # name: (what, prompt tokens, output tokens)
     "decode_16_128": ("decode", 16, 128),
     "decode_512_64": ("decode", 512, 64),
 }
-STATE = ("read_gb_s", "round_trip_ns", "mops")
+STATE = ("read_gb_s", "round_trip_ns", "mops", "foreign")
+MAX_FOREIGN = 0.05
+MAX_TRIES = 60
 
 
 class Rival:
@@ -105,6 +111,32 @@ class Ours:
 
     def measure(self, metric: str) -> float:
         return self.run(metric)[f"{METRICS[metric][0]}_tokens_per_s"]["median"]
+
+
+class ForeignLoad:
+    """The share of the machine that processes other than ours took since this object was made (Linux; else 0)."""
+
+    def __init__(self, rival_pid: int):
+        self.rival_pid = rival_pid
+        self.start = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        own = sum(
+            u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+        try:
+            tick = os.sysconf("SC_CLK_TCK")
+            with open("/proc/stat") as f:
+                user, nice, system, _, _, irq, softirq, steal = map(int, f.readline().split()[1:9])
+            with open(f"/proc/{self.rival_pid}/stat") as f:
+                own += sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13])) / tick
+        except OSError:
+            return time.monotonic(), 0.0, own
+        return time.monotonic(), (user + nice + system + irq + softirq + steal) / tick, own
+
+    def share(self) -> float:
+        wall, busy, own = (b - a for a, b in zip(self.start, self._now()))
+        return max(0.0, (busy - own) / (wall * os.cpu_count()))
 
 
 def machine() -> str:
@@ -174,6 +206,20 @@ def append(path: str, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
+def undisturbed(side, metric: str, rival_pid: int, args) -> tuple[float, dict]:
+    """One sample and the state of the machine before it."""
+    for _ in range(MAX_TRIES):
+        load = ForeignLoad(rival_pid)
+        state = probe(args)
+        rate = side.measure(metric)
+        state["foreign"] = round(load.share(), 4)
+        if state["foreign"] <= args.max_foreign:
+            return rate, state
+        print(f"    thrown away: others took {100 * state['foreign']:.0f} % of the machine", flush=True)
+        time.sleep(1)
+    raise SystemExit("bench_rival: the machine is busy; try again when nothing else runs")
+
+
 def measure_model(name: str, path: str, args) -> tuple[list[dict], dict]:
     ours, rival = Ours(path, args), Rival(path, args)
     sides = {"ours": ours, "rival": rival}
@@ -186,8 +232,7 @@ def measure_model(name: str, path: str, args) -> tuple[list[dict], dict]:
         for r in range(args.rounds):
             for metric in METRICS:
                 for side in list(sides)[:: 1 if r % 2 == 0 else -1]:
-                    state = probe(args)
-                    rate = sides[side].measure(metric)
+                    rate, state = undisturbed(sides[side], metric, rival.process.pid, args)
                     samples.append(
                         {
                             "round": r,
@@ -249,6 +294,9 @@ def main() -> int:
     parser.add_argument("--ours-args", default="", help="further arguments of mainspring bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--max-foreign", type=float, default=MAX_FOREIGN, help="share of the machine that others may take"
+    )
     parser.add_argument("--out", default=os.path.join(ROOT, "bench", "results"))
     args = parser.parse_args()
     if not os.path.exists(args.program):

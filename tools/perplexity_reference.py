@@ -9,6 +9,9 @@ exp(mean negative log likelihood) over all predicted tokens. `mainspring perplex
 The default text is /usr/share/common-licenses/GPL-3, which every Debian has.
 Bounds: within 0.1 % with --dtype f32 --kv-dtype f32, within 0.5 % with bf16.
 
+With --program-tokens the reference scores the ids of `mainspring tokenize`. It is for GGUF files whose tokenizer transformers
+converts with a loss: SmolLM2's splits digits one by one before anything else, the converted tokenizer.json does not.
+
 usage: perplexity_reference.py --model HF_FOLDER [--gguf FILE] [--program build/default/bin/mainspring] [--text FILE] [--window 512]
 """
 
@@ -36,10 +39,16 @@ def reference_perplexity(reference: Reference, ids: list[int], window: int) -> t
     return math.exp(total / count), count
 
 
-def cached_reference(reference: Reference, text_path: str, window: int) -> dict:
-    with open(text_path, encoding="utf-8") as f:
-        ids = reference.tokenize(f.read())
+def tokens_of(args, reference: Reference) -> list[int]:
+    if not args.program_tokens:
+        with open(args.text, encoding="utf-8") as f:
+            return reference.tokenize(f.read())
+    command = [args.program, "tokenize", "--model", args.gguf or args.model, "--prompt-file", args.text, "--json"]
+    tokens = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)["tokens"]
+    return [t["id"] if isinstance(t, dict) else t for t in tokens]
 
+
+def cached_reference(reference: Reference, ids: list[int], window: int) -> dict:
     def compute() -> dict:
         perplexity, count = reference_perplexity(reference, ids, window)
         return {"perplexity": perplexity, "predicted": count, "tokens": len(ids)}
@@ -75,6 +84,7 @@ def main() -> int:
     parser.add_argument("--model", required=True, help="Hugging Face folder with float32 weights")
     parser.add_argument("--gguf", help="the same weights as GGUF, for mainspring; else it loads the folder")
     parser.add_argument("--program", help="mainspring; without it only the reference is printed")
+    parser.add_argument("--program-tokens", action="store_true", help="score the ids of mainspring tokenize")
     parser.add_argument("--text", default="/usr/share/common-licenses/GPL-3")
     parser.add_argument("--window", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
@@ -82,7 +92,10 @@ def main() -> int:
     parser.add_argument("--dtype", nargs="+", default=["f32", "bf16"], choices=list(BOUNDS))
     parser.add_argument("--cache", default=os.path.join(os.path.expanduser("~"), ".cache", "mainspring-parity"))
     args = parser.parse_args()
-    expected = cached_reference(Reference(args.model, args.cache, args.reference_threads), args.text, args.window)
+    if args.program_tokens and not args.program:
+        parser.error("--program-tokens needs --program")
+    reference = Reference(args.model, args.cache, args.reference_threads)
+    expected = cached_reference(reference, tokens_of(args, reference), args.window)
     print(f"reference: perplexity {expected['perplexity']:.5f} over {expected['predicted']} tokens", flush=True)
     faults = 0
     for dtype in args.dtype if args.program else []:
