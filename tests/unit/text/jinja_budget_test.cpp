@@ -3,12 +3,25 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include <chrono>
+#include <ctime>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "text/chat_template.h"
+
+// Sanitizers and debug builds are slower and keep freed memory: there only the error counts.
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer) || HAS_FEATURE(undefined_behavior_sanitizer)
+#define EXACT_BUDGETS 0
+#else
+#define EXACT_BUDGETS 1
+#endif
 
 namespace mainspring {
 namespace {
@@ -85,19 +98,20 @@ const std::vector<std::string>& bombs() {
 
 TEST(JinjaBudget, BombsFailInTime) {
   double slowest = 0;
+  const long before = peak_memory_kib();  // other tests of this program may have used more
   for (const std::string& bomb : bombs()) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // processor time: other programs do not count
     EXPECT_NE(error_of(bomb), "") << bomb;
-    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    const double ms = static_cast<double>(std::clock() - start) * 1000 / CLOCKS_PER_SEC;
     slowest = std::max(slowest, ms);
-#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
-    EXPECT_LE(ms, 200) << bomb;
-#endif
+    if (EXACT_BUDGETS) {
+      EXPECT_LE(ms, 200) << bomb;
+    }
   }
   std::printf("%zu bombs, slowest %.0f ms\n", bombs().size(), slowest);
-#if !defined(__SANITIZE_ADDRESS__)
-  EXPECT_LE(peak_memory_kib(), 400 * 1024);
-#endif
+  if (EXACT_BUDGETS) {
+    EXPECT_LE(peak_memory_kib() - before, 300 * 1024);
+  }
 }
 
 TEST(JinjaBudget, DeepSyntaxIsRefused) {
