@@ -35,7 +35,8 @@ uint64_t field_kib(const std::string& text, std::string_view key) {
 
 // This process's cgroup folder ("0::/system.slice/x" -> "/sys/fs/cgroup/system.slice/x").
 std::string cgroup_folder() {
-  for (std::string_view line : split(slurp("/proc/self/cgroup"), '\n'))
+  const std::string text = slurp("/proc/self/cgroup");
+  for (std::string_view line : split(text, '\n'))
     if (line.starts_with("0::")) return cat("/sys/fs/cgroup", line.substr(3));
   return "/sys/fs/cgroup";
 }

@@ -66,14 +66,14 @@ struct BasicTensor {
   // Rows [begin, end).
   BasicTensor slice_rows(int64_t begin, int64_t end) const noexcept {
     BasicTensor t = *this;
-    t.data = row_bytes(begin);
+    t.data = advanced(static_cast<size_t>(begin * stride0) * dtype_size(dtype));
     t.dims[0] = static_cast<int32_t>(end - begin);
     return t;
   }
   // Columns [begin, begin + width) of a rank-2 view.
   BasicTensor slice_cols(int64_t begin, int64_t width) const noexcept {
     BasicTensor t = *this;
-    t.data = row_bytes(0) + static_cast<size_t>(begin) * dtype_size(dtype);
+    t.data = advanced(static_cast<size_t>(begin) * dtype_size(dtype));
     t.dims[1] = static_cast<int32_t>(width);
     return t;
   }
@@ -91,6 +91,8 @@ struct BasicTensor {
   }
 
  private:
+  // Views of a dry run point nowhere, and so do their slices.
+  Void* advanced(size_t bytes) const noexcept { return data ? static_cast<Byte*>(data) + bytes : nullptr; }
   BasicTensor(Void* p, DType t, int64_t d0, int64_t d1, int64_t d2, int r)
       : data(p), dims{static_cast<int32_t>(d0), static_cast<int32_t>(d1), static_cast<int32_t>(d2)},
         stride0(static_cast<int32_t>(d1 * d2)), dtype(t), rank(static_cast<uint8_t>(r)) {}

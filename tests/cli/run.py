@@ -609,6 +609,8 @@ def test_no_color():
 
 
 def main():
+    # A background job starts with SIGINT ignored, which its children would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     global PROGRAM, MODEL, HOME
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program")

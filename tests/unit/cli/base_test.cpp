@@ -1,6 +1,8 @@
 // The parts of base that exist for the command line: folders, settings files, terminal text, progress, signals.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <csignal>
 #include <signal.h>
 #include <unistd.h>
 
@@ -66,6 +68,8 @@ TEST(ProgressLine, SharesAndTime) {
 }
 
 TEST(Signals, ScopeHandlesAndRestores) {
+  // A shell starts background jobs with SIGINT ignored, and an ignored signal reaches no watcher.
+  std::signal(SIGINT, SIG_DFL);
   std::atomic<int> outer{0}, inner{0};
   SignalWatcher watcher;
   const auto wait_for = [](std::atomic<int>& value) {
