@@ -48,8 +48,26 @@ double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// Root mean square of the error against double precision on the same weights, relative to the outputs'.
+double error_of(CpuDevice& d, const RandomSource& source, const LinearWeight& w) {
+  constexpr int64_t kRows = 4;
+  const int64_t in = source.in_features(), out = source.out_features();
+  const std::vector<float> x = random_values(kRows * in, 5);
+  const Product got = product(d, w, x, kRows, 0);
+  double error = 0, size = 0;
+  for (int64_t t = 0; t < kRows; ++t)
+    for (int64_t o = 0; o < std::min<int64_t>(out, 200); ++o) {
+      double sum = 0;
+      for (int64_t k = 0; k < in; ++k) sum += static_cast<double>(x[t * in + k]) * source.value(o * in + k);
+      const double e = sum - got.out[t * out + o];
+      error += e * e, size += sum * sum;
+    }
+  return std::sqrt(error / size);
+}
+
 // Median seconds of one product, over about half a second of them.
-double median_time(CpuDevice& d, const std::vector<std::unique_ptr<LinearWeight>>& copies, int64_t rows, double& spread) {
+double median_time(CpuDevice& d, const std::vector<std::unique_ptr<LinearWeight>>& copies, int64_t rows,
+                   double& spread) {
   const int64_t in = copies[0]->in_features, out = copies[0]->out_features;
   const std::vector<float> x = random_values(rows * in, 3);
   std::vector<float> y(rows * out);
@@ -86,8 +104,9 @@ void bench(CpuDevice& d, const Named& n, int64_t out, int64_t in, const std::vec
   const double pack = seconds() - start;
   while (copies.size() * copies[0]->bytes < (size_t{256} << 20) && copies.size() < 64)
     copies.push_back(d.bind_linear(source, n.compute));
-  std::printf("%-10s %6ldx%-5ld %-12s %6.2f MB pack %.2f GW/s\n", n.name, static_cast<long>(out), static_cast<long>(in),
-              copies[0]->kernel_name(), copies[0]->bytes / 1e6, out * in / pack / 1e9);
+  std::printf("%-10s %6ldx%-5ld %-12s %6.2f MB pack %.2f GW/s error %.4f %%\n", n.name, static_cast<long>(out), static_cast<long>(in),
+              copies[0]->kernel_name(), copies[0]->bytes / 1e6, out * in / pack / 1e9,
+              100 * error_of(d, source, *copies[0]));
   for (int64_t t : rows) {
     double spread = 0;
     const double s = median_time(d, copies, t, spread);

@@ -31,9 +31,9 @@ std::vector<Case> cases() {
   }
   struct Group { int bits; bool is_signed, offset; int size; };
   for (Group g : {Group{4, false, false, 32}, {4, true, false, 32}, {4, false, true, 32}, {5, true, false, 32},
-                  {5, false, true, 32}, {8, true, false, 32}, {8, false, true, 32}, {6, true, false, 16}, {2, false, true, 16},
-                  {3, true, false, 16}, {5, true, false, 16}, {8, true, false, 16}, {4, false, true, 64}, {4, false, true, 128},
-                  {2, false, true, 128}, {6, false, true, 64}, {7, true, false, 32}}) {
+                  {5, false, true, 32}, {8, true, false, 32}, {8, false, true, 32}, {6, true, false, 16},
+                  {2, false, true, 16}, {3, true, false, 16}, {5, true, false, 16}, {8, true, false, 16},
+                  {4, false, true, 64}, {4, false, true, 128}, {2, false, true, 128}, {6, false, true, 64}, {7, true, false, 32}}) {
     const WeightFormat f = group(g.bits, g.is_signed, g.offset, g.size);
     const int64_t in = g.size == 16 ? 272 : g.size * 5;
     v.push_back({f, ComputeType::kF32, in, exact});

@@ -1,7 +1,7 @@
 // Dense weights of 16 or 32 bits, fp32 activations, fp32 sums.
 //
-// 16-bit weights become fp32 in registers: the machines' bf16 dot products round differently from fp32 and are no faster
-// than fp32 multiply-adds on several of them.
+// 16-bit weights become fp32 in registers: bf16 dot products round differently from fp32, and several processors do them
+// no faster than fp32 multiply-adds.
 #include "backends/cpu/linear/linear.h"
 #include "backends/cpu/linear/tile.h"
 #include "backends/cpu/packing/panels.h"
@@ -98,7 +98,9 @@ struct AsSource {
 
 template <class Stored>
 struct Dense {
-  static size_t packed_bytes(const WeightFormat& f, int64_t out, int64_t in) { return dense_bytes(Stored::of(f, in), out); }
+  static size_t packed_bytes(const WeightFormat& f, int64_t out, int64_t in) {
+    return dense_bytes(Stored::of(f, in), out);
+  }
   static size_t pack_scratch(const WeightFormat& f, int64_t in) { return dense_pack_scratch(Stored::of(f, in)); }
   static void pack(const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
     pack_dense(Stored::of(source.format(), source.in_features()), source, panel, packed, buffer);

@@ -22,7 +22,7 @@ constexpr int kVecBytes = kLanes * 4;
 
 using Acc = __m512i;
 constexpr int kPanelVecs = 2;    // vectors of columns in a panel
-constexpr int kTileRows = 12;    // rows of a GEMM tile of two vectors: 24 sums, 2 weights and 1 activation fill 32 registers
+constexpr int kTileRows = 12;    // of a GEMM tile of two vectors: 24 sums, 2 weights, 1 activation of 32 registers
 
 MS_INLINE VI iload(const void* p) { return _mm512_loadu_si512(p); }
 MS_INLINE void istore(void* p, VI v) { _mm512_storeu_si512(p, v); }
@@ -35,7 +35,9 @@ template <int n> MS_INLINE VI shl16(VI v) { return _mm512_slli_epi16(v, n); }
 MS_INLINE VI shr32_16(VI v) { return _mm512_srli_epi32(v, 16); }
 MS_INLINE VF to_float(VI v) { return _mm512_cvtepi32_ps(v); }
 MS_INLINE VI to_int(VF v) { return _mm512_cvtps_epi32(v); }  // nearest even
-MS_INLINE VF vload_f16(const uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+MS_INLINE VF vload_f16(const uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
 MS_INLINE void store_i16(int16_t* p, VI v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(v));
 }
@@ -60,7 +62,9 @@ template <int n> MS_INLINE VI shl16(VI v) { return _mm256_slli_epi16(v, n); }
 MS_INLINE VI shr32_16(VI v) { return _mm256_srli_epi32(v, 16); }
 MS_INLINE VF to_float(VI v) { return _mm256_cvtepi32_ps(v); }
 MS_INLINE VI to_int(VF v) { return _mm256_cvtps_epi32(v); }
-MS_INLINE VF vload_f16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+MS_INLINE VF vload_f16(const uint16_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
 MS_INLINE void store_i16(int16_t* p, VI v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                    _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));

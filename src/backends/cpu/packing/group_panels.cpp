@@ -183,7 +183,8 @@ void group_rows(const GroupPanels& p, const std::byte* packed, const int32_t* id
     for (int64_t k = 0; k < p.in; k += kChunk) {
       const std::byte* record = panel + kPanelHeader + static_cast<size_t>(k / (kChunk * p.chunks)) * p.record;
       const int64_t chunk = k / kChunk % p.chunks;
-      const std::byte* planes = record + p.planes + static_cast<size_t>(chunk * p.vecs + column / p.lanes) * p.vector_bytes +
+      const std::byte* planes = record + p.planes +
+                                static_cast<size_t>(chunk * p.vecs + column / p.lanes) * p.vector_bytes +
                                 static_cast<size_t>(column % p.lanes) * 4;
       uint32_t words[8];
       for (int w = 0; w < p.words; ++w) std::memcpy(&words[w], planes + static_cast<size_t>(w * p.lanes) * 4, 4);
