@@ -19,7 +19,7 @@ rules=$out/rules.mk objects=
 add() {  # file flags
   local object=$out/${1//\//_}.o
   objects="$objects $object"
-  printf '%s: %s\n\t%s %s -MMD -c %s -o %s\n' "$object" "$1" "$cxx" "$(echo $flags $2)" "$1" "$object" >>"$rules"
+  printf '%s: %s\n\t%s %s -MMD -MP -c %s -o %s\n' "$object" "$1" "$cxx" "$(echo $flags $2)" "$1" "$object" >>"$rules"
 }
 for f in src/base/{str,errors,utf8,thread_team}.cpp src/tensor/*.cpp src/ops/*.cpp src/backends/ref/*.cpp \
          src/backends/cpu/*.cpp src/backends/cpu/packing/*.cpp \

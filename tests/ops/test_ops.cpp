@@ -98,7 +98,8 @@ TEST_P(Isa, ScratchIsAsLargeAsKernelsSay) {
   for (const int threads : {1, 2}) {
     CpuDevice cpu({.n_threads = threads, .isa = GetParam()});
     GuardedDevice guarded(cpu);
-    for (const self_test::Check& check : self_test::reference_checks()) EXPECT_EQ(check.run(*ref, guarded), "") << check.name;
+    for (const self_test::Check& check : self_test::reference_checks())
+      EXPECT_EQ(check.run(*ref, guarded), "") << check.name;
     EXPECT_EQ(guarded.overrun, "");
   }
 }
@@ -140,7 +141,8 @@ TEST(IsaCoverage, IsPrinted) {
 // Every operation of the list has a kernel in every table.
 TEST(IsaCoverage, TablesAreComplete) {
   for (const cpu::IsaTable* t : cpu::all_isa_tables())
-    for (size_t i = 0; i < kOpCount; ++i) EXPECT_NE(t->kernels[i], nullptr) << t->name << " " << op_name(static_cast<OpId>(i));
+    for (size_t i = 0; i < kOpCount; ++i)
+      EXPECT_NE(t->kernels[i], nullptr) << t->name << " " << op_name(static_cast<OpId>(i));
 }
 
 }  // namespace

@@ -54,8 +54,10 @@ void run(const ops::KvWrite& op) {
   const int64_t d = op.kv.spec.head_dim;
   for_tokens(*op.batch, [&](int64_t t, int64_t s, int64_t position) {
     for (int64_t h = 0; h < op.kv.spec.kv_heads; ++h) {
-      round_to_format(op.kv.format, op.k.row<float>(t) + h * d, KvBlock::row(op.kv, *op.batch, s, position, h, false), d);
-      round_to_format(op.kv.format, op.v.row<float>(t) + h * d, KvBlock::row(op.kv, *op.batch, s, position, h, true), d);
+      round_to_format(op.kv.format, op.k.row<float>(t) + h * d, KvBlock::row(op.kv, *op.batch, s, position, h, false),
+                      d);
+      round_to_format(op.kv.format, op.v.row<float>(t) + h * d, KvBlock::row(op.kv, *op.batch, s, position, h, true),
+                      d);
     }
   });
 }

@@ -84,7 +84,8 @@ void run(const ops::RopeTable& op) {
       if (op.dynamic_factor != 0.0f) {
         const double r = 2.0 * half, longest = length > op.max_position ? length : op.max_position;
         const double base =
-            op.theta * std::pow(op.dynamic_factor * longest / op.max_position - (op.dynamic_factor - 1.0), r / (r - 2.0));
+            op.theta *
+            std::pow(op.dynamic_factor * longest / op.max_position - (op.dynamic_factor - 1.0), r / (r - 2.0));
         f = static_cast<float>(std::pow(base, -2.0 * i / r));
       }
       const double angle = static_cast<float>(position) * f;

@@ -58,7 +58,9 @@ Steps ragged(const AttentionShape& shape, unsigned seed) {
   Random rng(seed);
   return step_through(shape, [&](int, int left) {
     const int kind = static_cast<int>(rng() % 4);
-    return kind == 0 ? 0 : kind == 1 ? 1 : static_cast<int>(1 + rng() % static_cast<unsigned>(std::max(1, left / kind)));
+    return kind == 0   ? 0
+           : kind == 1 ? 1
+                       : static_cast<int>(1 + rng() % static_cast<unsigned>(std::max(1, left / kind)));
   });
 }
 
@@ -99,7 +101,9 @@ std::vector<float> Scenario::rows(const std::vector<float>& all, const Step& ste
                                   int width) const {
   std::vector<float> out;
   for (const Part& p : step) {
-    const auto from = all.begin() + std::ptrdiff_t{first_[static_cast<size_t>(p.sequence)] + done[static_cast<size_t>(p.sequence)]} * width;
+    const auto from =
+        all.begin() +
+        std::ptrdiff_t{first_[static_cast<size_t>(p.sequence)] + done[static_cast<size_t>(p.sequence)]} * width;
     out.insert(out.end(), from, from + std::ptrdiff_t{p.tokens} * width);
   }
   return out;

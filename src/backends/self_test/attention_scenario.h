@@ -42,7 +42,8 @@ class Scenario {
   void poison(int sequence, int token);
 
  private:
-  std::vector<float> rows(const std::vector<float>& all, const Step& step, const std::vector<int>& done, int width) const;
+  std::vector<float> rows(const std::vector<float>& all, const Step& step, const std::vector<int>& done,
+                          int width) const;
 
   AttentionShape shape_;
   std::vector<int> first_;  // row of each sequence's token 0

@@ -11,7 +11,8 @@ namespace {
 struct MatrixShape {
   int64_t rows, width;
 };
-const MatrixShape kShapes[] = {{1, 1}, {1, 576}, {3, 7}, {2, 33}, {5, 64}, {1, 4096}, {129, 100}, {70, 1537}, {33, 2048}};
+const MatrixShape kShapes[] = {{1, 1},    {1, 576},   {3, 7},     {2, 33},   {5, 64},
+                               {1, 4096}, {129, 100}, {70, 1537}, {33, 2048}};
 
 std::string norms_at(Device& ref, Device& device, MatrixShape shape, int64_t pad, float offset) {
   Random rng(static_cast<unsigned>(shape.rows * 31 + shape.width));
@@ -35,7 +36,8 @@ std::string norms_at(Device& ref, Device& device, MatrixShape shape, int64_t pad
   }
   const char* names[] = {"rms_norm", "rms_norm_add"};
   for (int k = 0; k < 2; ++k)
-    if (auto e = near(cat(names[k], " ", what), results[1][k], results[0][k], ops::kRmsNormTolerance); !e.empty()) return e;
+    if (auto e = near(cat(names[k], " ", what), results[1][k], results[0][k], ops::kRmsNormTolerance); !e.empty())
+      return e;
   return "";
 }
 
@@ -57,7 +59,8 @@ std::string head_norms(Device& ref, Device& device) {
       run(*dev, ops::RmsNorm{in.cube(), in.cube(), weight.vector(), 1e-6f, 0.0f});
       results[i++] = in.data;  // the padding, too, must be as before
     }
-    if (auto e = near(cat("rms_norm of heads, d ", d), results[1], results[0], ops::kRmsNormTolerance); !e.empty()) return e;
+    if (auto e = near(cat("rms_norm of heads, d ", d), results[1], results[0], ops::kRmsNormTolerance); !e.empty())
+      return e;
   }
   return "";
 }
@@ -94,7 +97,8 @@ std::string activation_range(Device& ref, Device& device) {
       const double floor = act == ops::Activation::kSilu ? 1e-36 : 3e-7;
       const double off = std::fabs(double{b.data[i]} - a.data[i]);
       if (i != 4 && !(off <= relative * std::fabs(a.data[i]) + floor))
-        return cat("activation ", static_cast<int>(act), " of ", x.data[i], " is ", b.data[i], ", expected ", a.data[i]);
+        return cat("activation ", static_cast<int>(act), " of ", x.data[i], " is ", b.data[i], ", expected ",
+                   a.data[i]);
     }
   }
   return "";
@@ -108,12 +112,14 @@ std::string rope_tables(Device& ref, Device& device) {
       const int64_t t = static_cast<int64_t>(positions.data.size());
       Values inv_freq(1, 1, half), a(t, half, 2), b = a;
       for (int64_t i = 0; i < half; ++i)
-        inv_freq.data[static_cast<size_t>(i)] = static_cast<float>(std::pow(1e4, -static_cast<double>(i) / static_cast<double>(half)));
+        inv_freq.data[static_cast<size_t>(i)] =
+            static_cast<float>(std::pow(1e4, -static_cast<double>(i) / static_cast<double>(half)));
       ops::RopeTable op{a.cube(), positions.vector(), lengths.vector(), inv_freq.vector(), 1.19f, dynamic, 1e4f, 2048};
       run(ref, op);
       op.table = b.cube();
       run(device, op);
-      if (auto e = near(cat("rope_table half ", half, " dynamic ", dynamic), b.data, a.data, ops::kRopeTolerance); !e.empty())
+      if (auto e = near(cat("rope_table half ", half, " dynamic ", dynamic), b.data, a.data, ops::kRopeTolerance);
+          !e.empty())
         return e;
     }
   return "";
@@ -121,14 +127,16 @@ std::string rope_tables(Device& ref, Device& device) {
 
 std::string ropes(Device& ref, Device& device) {
   for (const auto style : {ops::RopeStyle::kHalf, ops::RopeStyle::kInterleaved})
-    for (const auto& [d, half] : {std::pair<int64_t, int64_t>{64, 32}, {80, 40}, {128, 32}, {128, 48}, {6, 3}, {2, 1}, {5, 1}})
+    for (const auto& [d, half] :
+         {std::pair<int64_t, int64_t>{64, 32}, {80, 40}, {128, 32}, {128, 48}, {6, 3}, {2, 1}, {5, 1}})
       for (const int64_t rows : {1, 3, 120}) {
         Random rng(static_cast<unsigned>(d * rows));
         const Values x = Values::normal(rng, rows, 9, d, 2 * d);
         Values table = Values::normal(rng, rows, half, 2), a = x, b = x;
         run(ref, ops::Rope{a.cube(), table.cube(), style});
         run(device, ops::Rope{b.cube(), table.cube(), style});
-        if (auto e = near(cat("rope d ", d, " r ", 2 * half, " rows ", rows), b.data, a.data, ops::kRopeTolerance); !e.empty())
+        if (auto e = near(cat("rope d ", d, " r ", 2 * half, " rows ", rows), b.data, a.data, ops::kRopeTolerance);
+            !e.empty())
           return e;
       }
   return "";
@@ -139,7 +147,8 @@ std::string gathers(Device& ref, Device& device) {
     Random rng(9);
     Values x = Values::normal(rng, s.rows, 1, s.width, 4);
     Ints rows;
-    for (int64_t i = 0; i < 2 * s.rows + 1; ++i) rows.data.push_back(static_cast<int32_t>(rng() % static_cast<unsigned>(s.rows)));
+    for (int64_t i = 0; i < 2 * s.rows + 1; ++i)
+      rows.data.push_back(static_cast<int32_t>(rng() % static_cast<unsigned>(s.rows)));
     Values a(2 * s.rows + 1, 1, s.width), b = a;
     run(ref, ops::GatherRows{a.matrix(), x.matrix(), rows.vector()});
     run(device, ops::GatherRows{b.matrix(), x.matrix(), rows.vector()});

@@ -1,5 +1,5 @@
-// What every device must fulfil, as plain functions: `mainspring doctor` runs them, GoogleTest runs them on this machine's
-// instruction sets, tests/ops/neon_main.cpp under an emulator. Each returns "" or says what is wrong.
+// What every device must fulfil, as plain functions: `mainspring doctor` runs them, GoogleTest runs them on this
+// machine's instruction sets, tests/ops/neon_main.cpp under an emulator. Each returns "" or says what is wrong.
 #pragma once
 
 #include <functional>

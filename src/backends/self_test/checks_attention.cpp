@@ -23,8 +23,10 @@ std::string against_reference(Device& ref, Device& device, const AttentionShape&
 std::string invariance(Device& device, const AttentionShape& shape) {
   const Scenario scenario(shape, 3);
   const std::vector<float> expected = scenario.run(device, whole(shape));
-  const std::pair<const char*, Steps> others[] = {{"alone", one_by_one(shape)},   {"chunks of 1", chunked(shape, 1)},
-                                                  {"chunks of 17", chunked(shape, 17)}, {"chunks of 64", chunked(shape, 64)},
+  const std::pair<const char*, Steps> others[] = {{"alone", one_by_one(shape)},
+                                                  {"chunks of 1", chunked(shape, 1)},
+                                                  {"chunks of 17", chunked(shape, 17)},
+                                                  {"chunks of 64", chunked(shape, 64)},
                                                   {"ragged", ragged(shape, 7)}};
   for (const auto& [name, steps] : others)
     if (auto e = same_bits(cat(shape.text(), ", ", name), scenario.run(device, steps), expected); !e.empty()) return e;
@@ -43,14 +45,16 @@ std::string all_formats(Device& ref, Device& device, AttentionShape shape) {
 
 std::string attention_formats(Device& ref, Device& device) {
   for (const auto& lengths : {std::vector<int>{1}, {31}, {32}, {33}, {100, 1, 65}, {5, 5, 5, 5, 5, 5, 5}})
-    if (auto e = all_formats(ref, device, {.heads = 4, .kv_heads = 2, .d = 64, .lengths = lengths}); !e.empty()) return e;
+    if (auto e = all_formats(ref, device, {.heads = 4, .kv_heads = 2, .d = 64, .lengths = lengths}); !e.empty())
+      return e;
   return "";
 }
 
 std::string attention_groups(Device& ref, Device& device) {
   for (const int group : {1, 3, 7, 8, 13, 71})
     for (const int kv_heads : {1, 3})
-      if (auto e = all_formats(ref, device, {.heads = group * kv_heads, .kv_heads = kv_heads, .d = 32, .lengths = {75, 2}});
+      if (auto e =
+              all_formats(ref, device, {.heads = group * kv_heads, .kv_heads = kv_heads, .d = 32, .lengths = {75, 2}});
           !e.empty())
         return e;
   return "";
@@ -58,7 +62,8 @@ std::string attention_groups(Device& ref, Device& device) {
 
 std::string attention_head_dims(Device& ref, Device& device) {
   for (const int d : {1, 2, 7, 8, 16, 24, 63, 64, 80, 96, 112, 128, 192, 256, 576})
-    if (auto e = all_formats(ref, device, {.heads = 3, .kv_heads = 1, .d = d, .lengths = {45, 3}}); !e.empty()) return e;
+    if (auto e = all_formats(ref, device, {.heads = 3, .kv_heads = 1, .d = d, .lengths = {45, 3}}); !e.empty())
+      return e;
   return "";
 }
 
@@ -91,8 +96,14 @@ std::string attention_long(Device& ref, Device& device) {
 std::string attention_invariance(Device&, Device& device) {
   for (const KvFormat f : kFormats)
     for (const int window : {0, 45}) {
-      const AttentionShape shape{.heads = 6, .kv_heads = 2, .d = 40, .format = f, .window = window, .softcap = window ? 9.0f : 0.0f,
-                                 .sinks = window > 0, .lengths = {130, 1, 77, 33}};
+      const AttentionShape shape{.heads = 6,
+                                 .kv_heads = 2,
+                                 .d = 40,
+                                 .format = f,
+                                 .window = window,
+                                 .softcap = window ? 9.0f : 0.0f,
+                                 .sinks = window > 0,
+                                 .lengths = {130, 1, 77, 33}};
       if (auto e = invariance(device, shape); !e.empty()) return e;
     }
   const AttentionShape longer{.heads = 3, .kv_heads = 1, .d = 64, .lengths = {1100, 530}};
@@ -119,8 +130,10 @@ std::string attention_poison(Device&, Device& device) {
       for (size_t i = 0; i < got.size(); ++i) {
         const size_t row = i / width;
         const bool hit = row >= bad && row < 90;
-        if (hit != std::isnan(got[i])) return cat(shape.text(), ": NaN in token ", token, " and row ", row, " is ", got[i]);
-        if (!hit && std::memcmp(&got[i], &expected[i], 4) != 0) return cat("NaN in token ", token, " changes row ", row);
+        if (hit != std::isnan(got[i]))
+          return cat(shape.text(), ": NaN in token ", token, " and row ", row, " is ", got[i]);
+        if (!hit && std::memcmp(&got[i], &expected[i], 4) != 0)
+          return cat("NaN in token ", token, " changes row ", row);
       }
     }
   }
@@ -135,8 +148,13 @@ std::string same_results(Device& a, Device& b) {
     const std::vector<float> expected = scenario.run(a, steps);
     if (auto e = same_bits(shape.text(), scenario.run(b, steps), expected); !e.empty()) return e;
     // Few tasks, long context: one device runs the chunks in parallel.
-    const AttentionShape single{.heads = 3, .kv_heads = 1, .d = 64, .format = f, .window = f == KvFormat::kF32 ? 900 : 0,
-                                .sinks = true, .lengths = {2100}};
+    const AttentionShape single{.heads = 3,
+                                .kv_heads = 1,
+                                .d = 64,
+                                .format = f,
+                                .window = f == KvFormat::kF32 ? 900 : 0,
+                                .sinks = true,
+                                .lengths = {2100}};
     const Scenario decode(single, 9);
     steps = {{{0, 2090}}};
     for (int i = 0; i < 10; ++i) steps.push_back({{0, 1}});

@@ -12,7 +12,8 @@ namespace {
 // A random matrix of any canonical format, in memory.
 class RandomSource final : public LinearSource {
  public:
-  RandomSource(const WeightFormat& format, int64_t out, int64_t in, unsigned seed) : format_(format), out_(out), in_(in) {
+  RandomSource(const WeightFormat& format, int64_t out, int64_t in, unsigned seed)
+      : format_(format), out_(out), in_(in) {
     Random rng(seed);
     const size_t n = static_cast<size_t>(out * in);
     if (format.scheme == Scheme::kDense) {
@@ -75,8 +76,8 @@ constexpr ComputeType kComputes[] = {ComputeType::kF32, ComputeType::kBf16, Comp
 float tolerance(ComputeType c) { return c == ComputeType::kF32 ? ops::kLinearTolerance : ops::kLinear16Tolerance; }
 
 // `rows` of x times one to three parts with different heights, with or without bias and accumulation.
-std::string linear_at(Device& ref, Device& device, const WeightFormat& format, ComputeType compute, int64_t rows, int64_t in,
-                      const std::vector<int64_t>& heights, bool bias, bool accumulate) {
+std::string linear_at(Device& ref, Device& device, const WeightFormat& format, ComputeType compute, int64_t rows,
+                      int64_t in, const std::vector<int64_t>& heights, bool bias, bool accumulate) {
   Random rng(static_cast<unsigned>(rows + in));
   Values x = Values::normal(rng, rows, 1, in, bias ? 3 : 0);
   int64_t width = 0;
@@ -98,8 +99,8 @@ std::string linear_at(Device& ref, Device& device, const WeightFormat& format, C
                         bias ? ConstTensor(b.vector()) : ConstTensor()});
     results[i++] = out.data;
   }
-  return near(cat("linear ", kernel, " ", format_name(format), " ", compute_type_name(compute), " [", rows, ", ", in, "] x ",
-                  width, bias ? " bias" : "", accumulate ? " accumulate" : ""),
+  return near(cat("linear ", kernel, " ", format_name(format), " ", compute_type_name(compute), " [", rows, ", ", in,
+                  "] x ", width, bias ? " bias" : "", accumulate ? " accumulate" : ""),
               results[1], results[0], tolerance(compute));
 }
 
@@ -109,7 +110,8 @@ std::string linear_format(Device& ref, Device& device, const WeightFormat& forma
     for (const int64_t rows : {1, 2, 5, 8, 9, 33})
       for (const int64_t in : {unit, 3 * unit, (int64_t{300} + unit - 1) / unit * unit}) {
         const bool odd = (rows + in / unit) % 2 == 1;
-        if (auto e = linear_at(ref, device, format, compute, rows, in, {65, 1, 16}, odd, rows % 2 == 1); !e.empty()) return e;
+        if (auto e = linear_at(ref, device, format, compute, rows, in, {65, 1, 16}, odd, rows % 2 == 1); !e.empty())
+          return e;
       }
   return "";
 }
@@ -135,7 +137,8 @@ std::string linear_groups(Device& ref, Device& device) {
 // A row's result does not depend on the rows beside it.
 std::string linear_invariance(Device&, Device& device) {
   constexpr int64_t kRows = 37, kIn = 256, kOut = 80;
-  for (const WeightFormat& format : {dense(DType::kBf16), dense(DType::kF32), group(4, false, true, 32), group(8, true, false, 32)})
+  for (const WeightFormat& format :
+       {dense(DType::kBf16), dense(DType::kF32), group(4, false, true, 32), group(8, true, false, 32)})
     for (const ComputeType compute : kComputes) {
       Random rng(2);
       Values x = Values::normal(rng, kRows, 1, kIn), all(kRows, 1, kOut);
@@ -146,9 +149,11 @@ std::string linear_invariance(Device&, Device& device) {
         Values some(kRows, 1, kOut);
         for (int64_t r = 0; r < kRows; r += n) {
           const int64_t end = std::min(kRows, r + n);
-          run(device, ops::Linear{some.matrix().slice_rows(r, end), x.matrix().slice_rows(r, end), &part, 1, false, {}});
+          run(device,
+              ops::Linear{some.matrix().slice_rows(r, end), x.matrix().slice_rows(r, end), &part, 1, false, {}});
         }
-        const std::string what = cat("linear ", format_name(format), " ", compute_type_name(compute), " by ", n, " rows");
+        const std::string what =
+            cat("linear ", format_name(format), " ", compute_type_name(compute), " by ", n, " rows");
         if (auto e = same_bits(what, some.data, all.data); !e.empty()) return e;
       }
     }
@@ -156,8 +161,8 @@ std::string linear_invariance(Device&, Device& device) {
 }
 
 std::string embed(Device& ref, Device& device) {
-  for (const WeightFormat& format : {dense(DType::kBf16), dense(DType::kF16), dense(DType::kF32), group(4, false, true, 32),
-                                     group(6, true, false, 16), group(8, true, false, 32)})
+  for (const WeightFormat& format : {dense(DType::kBf16), dense(DType::kF16), dense(DType::kF32),
+                                     group(4, false, true, 32), group(6, true, false, 16), group(8, true, false, 32)})
     for (const ComputeType compute : kComputes)
       for (const int64_t rows : {1, 9}) {
         const int64_t vocabulary = 77, width = format.scheme == Scheme::kDense ? 100 : 96;

@@ -58,8 +58,8 @@ void run(Device& device, const Op& op) {
 }
 
 // "" when every |a - b| <= tolerance * max |b| + relative * |b|, else the first offence.
-inline std::string near(const std::string& what, const std::vector<float>& a, const std::vector<float>& b, double tolerance,
-                        double relative = 0) {
+inline std::string near(const std::string& what, const std::vector<float>& a, const std::vector<float>& b,
+                        double tolerance, double relative = 0) {
   double top = 0, worst = 0;
   for (float x : b) top = std::isfinite(x) ? std::fmax(top, std::fabs(x)) : top;
   size_t at = 0;
@@ -71,8 +71,8 @@ inline std::string near(const std::string& what, const std::vector<float>& a, co
     if (!(excess <= worst)) worst = excess, at = i;
   }
   if (worst == 0) return "";
-  return cat(what, ": value ", at, " of ", a.size(), " is ", a[at], ", expected ", b[at], " (tolerance ", tolerance, " of ", top,
-             ")");
+  return cat(what, ": value ", at, " of ", a.size(), " is ", a[at], ", expected ", b[at], " (tolerance ", tolerance,
+             " of ", top, ")");
 }
 
 inline std::string same_bits(const std::string& what, const std::vector<float>& a, const std::vector<float>& b) {

@@ -1,5 +1,6 @@
 // Trace device: executes nothing, counts the operations of a step and finds the scratch memory they need. With it the
-// model runner's dry run learns the exact workspace and which operations the real device lacks. Views may point nowhere.
+// model runner's dry run learns the exact workspace and which operations the real device lacks. Views may point
+// nowhere.
 #pragma once
 
 #include "backends/wrap/forward_device.h"

@@ -1,4 +1,5 @@
-// Sizes and offsets of KV blocks, and what the codecs keep of a number (through the reference, which rounds as ops/kv.h says).
+// Sizes and offsets of KV blocks, and what the codecs keep of a number (through the reference, which rounds as ops/kv.h
+// says).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -24,7 +25,10 @@ TEST(KvLayout, PartsDoNotOverlapForAnyHeadSize) {
   for (const KvFormat f : kFormats)
     for (int d = 1; d <= 600; ++d) {
       const auto l = cpu::kv_head_layout({3, d}, f);
-      const size_t per_number = f == KvFormat::kF32 ? 8 : f == KvFormat::kBf16 ? 4 : f == KvFormat::kInt8 ? 2 : 1;  // half bytes
+      const size_t per_number = f == KvFormat::kF32    ? 8
+                                : f == KvFormat::kBf16 ? 4
+                                : f == KvFormat::kInt8 ? 2
+                                                       : 1;  // half bytes
       const size_t params = f == KvFormat::kInt8 || f == KvFormat::kInt4 ? 256 : 0;
       const size_t keys = (static_cast<size_t>(d) * 32 * per_number + 1) / 2;
       ASSERT_GE(l.k_params, keys) << d;

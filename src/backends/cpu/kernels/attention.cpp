@@ -1,14 +1,14 @@
 // Attention over the paged KV cache.
 //
-// Order of sums. A query goes through its keys in chunks of kChunkTokens at fixed absolute positions and inside a chunk in
-// blocks of kBlockTokens, with an online softmax per chunk; chunks are merged from left to right. Scores and weighted sums
-// of values are one chain per number. So a result depends on the query's own sequence alone: not on the batch, on how a
-// prompt was cut into steps, on the number of threads, nor on whether the chunks ran in parallel.
+// Order of sums. A query goes through its keys in chunks of kChunkTokens at fixed absolute positions and inside a chunk
+// in blocks of kBlockTokens, with an online softmax per chunk; chunks are merged from left to right. Scores and
+// weighted sums of values are one chain per number. So a result depends on the query's own sequence alone: not on the
+// batch, on how a prompt was cut into steps, on the number of threads, nor on whether the chunks ran in parallel.
 //
-// Work. A tile is several queries of a sequence times the query heads that share a KV head; a block of keys or values is
-// turned into fp32 once per tile. Where a block is visible to all queries of a tile in full, all rows are multiplied
-// together; at the edges (diagonal, window) each query goes alone over exactly its own tokens, so what lies in the rest of
-// the block is never read as a number.
+// Work. A tile is several queries of a sequence times the query heads that share a KV head; a block of keys or values
+// is turned into fp32 once per tile. Where a block is visible to all queries of a tile in full, all rows are multiplied
+// together; at the edges (diagonal, window) each query goes alone over exactly its own tokens, so what lies in the rest
+// of the block is never read as a number.
 #include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/kv_codec.h"
 #include "backends/cpu/kernels/rows.h"
@@ -60,7 +60,8 @@ struct Member {
 
   static int64_t state_floats(const Shape& s) { return round16(s.tile_rows) * 2 + s.tile_rows * s.width; }
   static int64_t floats(const Shape& s) {
-    return round16(s.tile_rows * s.d) + kBlockTokens * s.tile_width() + s.tile_rows * kBlockTokens + 2 * state_floats(s);
+    return round16(s.tile_rows * s.d) + kBlockTokens * s.tile_width() + s.tile_rows * kBlockTokens +
+           2 * state_floats(s);
   }
   Member(float* p, const Shape& s) {
     q = p, p += round16(s.tile_rows * s.d);
@@ -171,7 +172,8 @@ class Attend {
 
  private:
   const std::byte* record(int32_t block, int64_t head) const {
-    return op_.kv.base + static_cast<size_t>(block) * op_.kv.block_stride + static_cast<size_t>(head) * layout_.head_bytes;
+    return op_.kv.base + static_cast<size_t>(block) * op_.kv.block_stride +
+           static_cast<size_t>(head) * layout_.head_bytes;
   }
 
   // fn(row, rows, begin, end): groups of rows that see the same slots [begin, end) of the block at `start`.
@@ -193,8 +195,8 @@ class Attend {
     const float* keys = Codec::keys(head, ahead, layout_, shape_.d, m.block);
     int first = kBlockTokens, last = 0;
     for_groups(tile, start, [&](int64_t row, int64_t rows, int begin, int end) {
-      multiply({m.q + row * shape_.d, shape_.d, keys, kBlockTokens, m.scores + row * kBlockTokens, kBlockTokens, shape_.d,
-                false},
+      multiply({m.q + row * shape_.d, shape_.d, keys, kBlockTokens, m.scores + row * kBlockTokens, kBlockTokens,
+                shape_.d, false},
                rows, kBlockTokens);
       for (int64_t r = row; r < row + rows; ++r) softmax_row(m, r, begin, end);
       first = begin < first ? begin : first;
@@ -259,7 +261,8 @@ struct Plan {
 
   static int64_t parts(int64_t length) { return (length + kChunkTokens - 1) / kChunkTokens; }
 
-  Plan(const ops::Attention& op, const Shape& shape, int n_threads, int64_t* memory) : first_task(memory), split(false) {
+  Plan(const ops::Attention& op, const Shape& shape, int n_threads, int64_t* memory)
+      : first_task(memory), split(false) {
     const int32_t* starts = op.batch->query_start.as<int32_t>();
     const int32_t* lengths = op.batch->kv_length.as<int32_t>();
     int64_t longest = 0;
@@ -326,7 +329,8 @@ RowState partial(float* base, const Shape& shape, int64_t part) {
 }
 
 template <class Codec>
-void run_part(const Attend& attend, const Shape& shape, const Tile& tile, int64_t part, float* partials, const Member& m) {
+void run_part(const Attend& attend, const Shape& shape, const Tile& tile, int64_t part, float* partials,
+              const Member& m) {
   attend.load_queries(tile, m.q);
   attend.run_chunk<Codec>(tile, part * kChunkTokens, m);
   const RowState to = partial(partials, shape, part);

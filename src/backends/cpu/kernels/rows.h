@@ -5,8 +5,8 @@
 
 namespace mainspring::cpu::MAINSPRING_ISA {
 
-// fn(begin, end) over [0, rows). `row_cost` is about the number of fp32 elements a row touches. A fork-join costs as much
-// as some ten thousand elements, so small work stays on the caller.
+// fn(begin, end) over [0, rows). `row_cost` is about the number of fp32 elements a row touches. A fork-join costs as
+// much as some ten thousand elements, so small work stays on the caller.
 template <class F>
 inline void for_rows(const KernelContext& ctx, int64_t rows, int64_t row_cost, const F& fn) {
   constexpr int64_t kInline = 32768, kTask = 16384;

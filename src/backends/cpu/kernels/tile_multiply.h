@@ -78,7 +78,8 @@ inline void multiply(const Multiply& m, int64_t rows, int64_t columns) {
     const int height = static_cast<int>(rows * (part + 1) / parts - row);
     int64_t column = 0;
     if (height <= kTileRows / 2)
-      for (; column + 2 * kWidth <= columns; column += 2 * kWidth) column_tile<2 * kTileVectors>(m, height, row, column);
+      for (; column + 2 * kWidth <= columns; column += 2 * kWidth)
+        column_tile<2 * kTileVectors>(m, height, row, column);
     for (; column + kWidth <= columns; column += kWidth) column_tile<kTileVectors>(m, height, row, column);
     if constexpr (kWidth > 16)
       if (column < columns) column_tile<16 / kLanes>(m, height, row, column);

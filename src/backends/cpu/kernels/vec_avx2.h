@@ -25,7 +25,9 @@ inline VF vfma(VF a, VF b, VF c) { return _mm256_fmadd_ps(a, b, c); }
 inline VF vmax(VF a, VF b) { return _mm256_max_ps(a, b); }
 inline VF vmin(VF a, VF b) { return _mm256_min_ps(a, b); }
 inline VF vabs(VF a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-inline VF vcopysign(VF magnitude, VF sign) { return _mm256_or_ps(magnitude, _mm256_and_ps(sign, _mm256_set1_ps(-0.0f))); }
+inline VF vcopysign(VF magnitude, VF sign) {
+  return _mm256_or_ps(magnitude, _mm256_and_ps(sign, _mm256_set1_ps(-0.0f)));
+}
 inline VM vless(VF a, VF b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 inline VF vselect(VM m, VF yes, VF no) { return _mm256_blendv_ps(no, yes, m); }
 

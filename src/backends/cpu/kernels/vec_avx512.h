@@ -28,7 +28,9 @@ inline VF vfma(VF a, VF b, VF c) { return _mm512_fmadd_ps(a, b, c); }
 inline VF vmax(VF a, VF b) { return _mm512_max_ps(a, b); }
 inline VF vmin(VF a, VF b) { return _mm512_min_ps(a, b); }
 inline VF vabs(VF a) { return _mm512_abs_ps(a); }
-inline VF vcopysign(VF magnitude, VF sign) { return _mm512_or_ps(magnitude, _mm512_and_ps(sign, _mm512_set1_ps(-0.0f))); }
+inline VF vcopysign(VF magnitude, VF sign) {
+  return _mm512_or_ps(magnitude, _mm512_and_ps(sign, _mm512_set1_ps(-0.0f)));
+}
 inline VM vless(VF a, VF b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 inline VF vselect(VM m, VF yes, VF no) { return _mm512_mask_blend_ps(m, no, yes); }
 
