@@ -41,19 +41,25 @@ void pin_to_allowed_cpu(int index) noexcept {
 struct ThreadTeam::Shared {
   // Each hot word has its own cache line: the generation is written by the caller, the counters by everybody.
   alignas(64) std::atomic<uint32_t> generation{0};
-  alignas(64) std::atomic<int64_t> next{0};
-  alignas(64) std::atomic<int> running{0};
+  alignas(64) std::atomic<int64_t> left{0};   // tasks not yet taken
+  alignas(64) std::atomic<int64_t> done{0};   // tasks finished by workers
   alignas(64) std::atomic<bool> stop{false};
   int64_t n_tasks = 0;
   const FunctionRef<void(int64_t, int)>* fn = nullptr;
   std::vector<std::thread> threads;
 
-  void drain(int member) noexcept {
-    for (;;) {
-      const int64_t task = next.fetch_add(1, std::memory_order_relaxed);
-      if (task >= n_tasks) return;
-      (*fn)(task, member);
+  // Takes tasks until none is left; returns how many. Whoever has taken a task keeps the caller from returning, so
+  // n_tasks and fn are those of the task. That makes a late worker harmless: it finds no task, or one of a newer call.
+  int64_t drain(int member) noexcept {
+    int64_t taken = 0;
+    int64_t n = left.load(std::memory_order_acquire);
+    while (n > 0) {
+      if (!left.compare_exchange_weak(n, n - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      (*fn)(n_tasks - n, member);
+      ++taken;
+      n = left.load(std::memory_order_acquire);
     }
+    return taken;
   }
 };
 
@@ -90,8 +96,7 @@ void ThreadTeam::worker(int member) noexcept {
     }
     seen = now;
     if (s.stop.load(std::memory_order_acquire)) return;
-    s.drain(member);
-    s.running.fetch_sub(1, std::memory_order_acq_rel);
+    if (const int64_t taken = s.drain(member); taken > 0) s.done.fetch_add(taken, std::memory_order_release);
   }
 }
 
@@ -104,14 +109,14 @@ void ThreadTeam::parallel_for_member(int64_t n_tasks, FunctionRef<void(int64_t, 
   }
   s.n_tasks = n_tasks;
   s.fn = &fn;
-  s.next.store(0, std::memory_order_relaxed);
-  s.running.store(n_threads_ - 1, std::memory_order_relaxed);
+  s.done.store(0, std::memory_order_relaxed);
+  s.left.store(n_tasks, std::memory_order_release);
   s.generation.fetch_add(1, std::memory_order_release);
   s.generation.notify_all();
-  s.drain(0);
-  // Joining needs every worker to have seen this generation, or it could run the next one's tasks twice.
+  const int64_t others = n_tasks - s.drain(0);
+  // Only tasks are waited for, not workers: one that has lost its CPU before it took a task delays nothing.
   int turn = 0;
-  while (s.running.load(std::memory_order_acquire) != 0) {
+  while (s.done.load(std::memory_order_acquire) != others) {
     pause_cpu();
     // After some 20 us the worker has probably lost its CPU: give it this one, again and again.
     if (++turn > kJoinSpins) std::this_thread::yield();

@@ -34,6 +34,20 @@ TEST(ThreadTeam, RoundsDoNotOverlap) {
   EXPECT_EQ(sum, 5000 * 10);
 }
 
+// The caller does not wait for workers that took no task: they come late, into calls with other tasks.
+TEST(ThreadTeam, LateWorkersTakeTasksOfTheRunningCallOnly) {
+  ThreadTeam team(8);  // more than there are processors on most test machines
+  std::vector<int> done_in(13);  // not atomic on purpose
+  for (int round = 1; round <= 5000; ++round) {
+    const int64_t tasks = 2 + round % 12;
+    team.parallel_for(tasks, [&, round](int64_t t) { done_in[static_cast<size_t>(t)] += round; });
+    for (int64_t t = 0; t < 13; ++t) {
+      ASSERT_EQ(done_in[static_cast<size_t>(t)], t < tasks ? round : 0) << "round " << round << " task " << t;
+      done_in[static_cast<size_t>(t)] = 0;
+    }
+  }
+}
+
 TEST(ThreadTeam, MembersAreDistinct) {
   ThreadTeam team(3);
   std::vector<int64_t> scratch(3);  // one cell per member, written without synchronisation
