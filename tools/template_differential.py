@@ -181,7 +181,8 @@ class Maker:
 
 
 ADDRESS = re.compile(r"(function|built-in|bound method)|0x[0-9a-f]{6}| at 0x", re.I)
-REFUSED = ("64 bit", "complex numbers", "is refused", "surrogate", "not supported: ", "a slice must be the only index", "cannot be sliced", "a slice index must be", "steps", "memory")
+# "unhashable": our filters are eager, a generator of Jinja2 may never reach the item that fails.
+REFUSED = ("unhashable type", "64 bit", "complex numbers", "is refused", "surrogate", "not supported: ", "a slice must be the only index", "cannot be sliced", "a slice index must be", "steps", "memory")
 
 
 def main():
