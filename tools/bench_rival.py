@@ -7,6 +7,9 @@ Each round measures, one after the other and in alternating order, both programs
   decode_16_128    tokens/s of 128 tokens after a prompt of 16
   decode_512_64    tokens/s of 64 tokens after a prompt of 512
 
+llama.cpp is measured with its flash attention as it chooses and without: each metric is compared with the faster of the two,
+found before the rounds (on CPUs the one is often better at prefill and the other at decode).
+
 Before every sample bench/probe.cpp says what the machine can do at that moment. A sample during which other processes (or
 the hypervisor) took more than 5 % of the machine is thrown away and taken again: a team of spinning threads that loses a
 core for a moment is slowed many times over, which says nothing about the program. A row's ratio is that of the medians;
@@ -42,13 +45,19 @@ METRICS = {  # name: (what, prompt tokens, output tokens)
     "decode_16_128": ("decode", 16, 128),
     "decode_512_64": ("decode", 512, 64),
 }
+FLASH_ATTN = ("auto", "off")
 STATE = ("read_gb_s", "round_trip_ns", "mops", "foreign")
+COLUMNS = (
+    "date machine commit rival rival_system rival_setting ours model metric threads rounds ours_median ours_min ours_max "
+    "rival_median rival_min rival_max ratio paired"
+).split() + list(STATE)
 MAX_FOREIGN = 0.05
 MAX_TRIES = 60
 
 
 class Rival:
     def __init__(self, model: str, args):
+        self.setting = dict.fromkeys(METRICS, FLASH_ATTN[0])
         env = dict(os.environ)
         if args.rival_lib:
             env["LLAMA_CPP_LIB_PATH"] = args.rival_lib
@@ -75,8 +84,22 @@ class Rival:
         return json.loads(line)
 
     def measure(self, metric: str) -> float:
+        return self._measure(metric, self.setting[metric])
+
+    def _measure(self, metric: str, flash_attn: str) -> float:
         what, prompt, output = METRICS[metric]
-        return self.ask({"what": what, "prompt_tokens": prompt, "output_tokens": output})["tokens_per_s"]
+        request = {"what": what, "flash_attn": flash_attn, "prompt_tokens": prompt, "output_tokens": output}
+        return self.ask(request)["tokens_per_s"]
+
+    def tune(self) -> None:
+        """Warms up, and chooses the faster setting for every metric."""
+        for metric in METRICS:
+            rates = {f: max(self._measure(metric, f) for _ in range(3)) for f in FLASH_ATTN}
+            self.setting[metric] = max(rates, key=rates.get)
+            print(
+                f"  rival {metric}: " + ", ".join(f"flash attention {f} {r:.1f} t/s" for f, r in rates.items()),
+                flush=True,
+            )
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -197,6 +220,14 @@ def default_model() -> str:
     return "smollm2=" + done.stdout.strip()
 
 
+def check_columns(path: str) -> None:
+    """Before anything is measured."""
+    if os.path.exists(path):
+        with open(path, newline="") as f:
+            if next(csv.reader(f), None) != COLUMNS:
+                raise SystemExit(f"{path}: give its rows the columns {','.join(COLUMNS)} first")
+
+
 def append(path: str, rows: list[dict]) -> None:
     new = not os.path.exists(path)
     with open(path, "a", newline="") as f:
@@ -226,8 +257,7 @@ def measure_model(name: str, path: str, args) -> tuple[list[dict], dict]:
     try:
         info = rival.ask({"what": "info"})
         ours_info = ours.run("decode_16_128")
-        for metric in METRICS:
-            rival.measure(metric)  # warm
+        rival.tune()
         samples = []
         for r in range(args.rounds):
             for metric in METRICS:
@@ -249,6 +279,7 @@ def measure_model(name: str, path: str, args) -> tuple[list[dict], dict]:
     return samples, {
         "rival": f"llama.cpp (llama-cpp-python {info['package']})",
         "rival_system": info["system"].strip(" |"),
+        "rival_setting": rival.setting,
         "ours": f"{ours_info['device']}, {ours_info['dtype']}, KV {ours_info['kv_dtype']}",
     }
 
@@ -266,6 +297,7 @@ def summarize(samples: list[dict], info: dict, args, date: str) -> list[dict]:
             "machine": machine(),
             "commit": commit(),
             **info,
+            "rival_setting": f"flash attention {info['rival_setting'][metric]}",
             "model": model,
             "metric": metric,
             "threads": args.threads,
@@ -279,7 +311,7 @@ def summarize(samples: list[dict], info: dict, args, date: str) -> list[dict]:
             "ratio": round(statistics.median(a) / statistics.median(b), 3),
             "paired": round(statistics.median(of[r, "ours"] / of[r, "rival"] for r in rounds), 3),
         }
-        row |= {k: statistics.median(s[k] for s in mine) for k in STATE}
+        row |= {k: round(statistics.median(s[k] for s in mine), 4) for k in STATE}
         rows.append(row)
     return rows
 
@@ -305,6 +337,7 @@ def main() -> int:
     args.probe = args.probe or build_probe()
     args.model = args.model or [default_model()]
     os.makedirs(args.out, exist_ok=True)
+    check_columns(os.path.join(args.out, "rival.csv"))
     now = datetime.datetime.now(datetime.timezone.utc)
     for model in args.model:
         name, _, path = model.partition("=")

@@ -5,8 +5,8 @@ It calls the C API through ctypes (llama_cpp.llama_decode, llama_synchronize) an
 no detokenising, no Python loop body. Decode feeds tokens fixed beforehand: speed does not depend on which they are.
 
 Protocol: one JSON object a line on stdin, one on stdout.
-  {"what": "prefill", "prompt_tokens": 512}                         -> {"tokens_per_s": ...}
-  {"what": "decode", "prompt_tokens": 16, "output_tokens": 128}     -> {"tokens_per_s": ...}
+  {"what": "prefill", "flash_attn": "auto", "prompt_tokens": 512}                       -> {"tokens_per_s": ...}
+  {"what": "decode", "flash_attn": "off", "prompt_tokens": 16, "output_tokens": 128}     -> {"tokens_per_s": ...}
   {"what": "info"}                                                  -> versions and the system information of llama.cpp
 
 usage: rival_llama.py model.gguf THREADS CONTEXT
@@ -21,6 +21,7 @@ import time
 import llama_cpp as llama
 
 UBATCH = 512
+FLASH_ATTN = {"auto": llama.LLAMA_FLASH_ATTN_TYPE_AUTO, "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED}
 
 
 class Rival:
@@ -30,16 +31,22 @@ class Rival:
         self.model = llama.llama_model_load_from_file(path.encode(), model_params)
         if not self.model:
             raise SystemExit(f"llama.cpp cannot load {path}")
+        self.contexts = {name: self._new_context(value, threads, context) for name, value in FLASH_ATTN.items()}
+        vocabulary = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(self.model))
+        source = random.Random(1)
+        self.tokens = [source.randrange(vocabulary) for _ in range(context)]
+
+    def _new_context(self, flash_attn: int, threads: int, context: int):
         params = llama.llama_context_default_params()
         params.n_ctx = context
         params.n_batch = params.n_ubatch = UBATCH
         params.n_threads = params.n_threads_batch = threads
-        params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
-        self.context = llama.llama_init_from_model(self.model, params)
+        params.flash_attn_type = flash_attn
+        return llama.llama_init_from_model(self.model, params)
+
+    def use(self, flash_attn: str) -> None:
+        self.context = self.contexts[flash_attn]
         self.memory = llama.llama_get_memory(self.context)
-        vocabulary = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(self.model))
-        source = random.Random(1)
-        self.tokens = [source.randrange(vocabulary) for _ in range(context)]
 
     def _decode(self, begin: int, count: int) -> float:
         """Seconds for tokens [begin, begin + count), in batches of UBATCH at most."""
@@ -77,6 +84,7 @@ def main() -> None:
     rival = Rival(path, threads, context)
     for line in sys.stdin:
         request = json.loads(line)
+        rival.use(request.get("flash_attn", "auto"))
         if request["what"] == "info":
             answer = {"package": llama.__version__, "system": llama.llama_print_system_info().decode().strip()}
         elif request["what"] == "prefill":
