@@ -210,7 +210,7 @@ def stage_gcc(tally):
 
 
 def stage_neon(tally):
-    script(tally, "neon", ["scripts/test_neon.sh"], timeout=1200)
+    script(tally, "neon", ["scripts/test_neon.sh", BUILD / "neon"], timeout=1200)
 
 
 FAST = ["unit", "real", "lint", "docs"]
