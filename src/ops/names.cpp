@@ -26,7 +26,8 @@ const char* kv_format_name(KvFormat f) noexcept {
 
 std::string format_name(const WeightFormat& f) {
   if (f.scheme == Scheme::kDense) return dtype_name(f.dense);
-  return cat(f.is_signed ? "s" : "u", int{f.bits}, " g", f.group, f.has_offset ? " +offset" : "");
+  return cat(f.is_signed ? "s" : "u", int{f.bits}, f.group == 0 ? " row" : cat(" g", f.group), f.has_offset ? " +offset" : "",
+             f.act == ActType::k8 ? " a8" : "");
 }
 
 }  // namespace mainspring

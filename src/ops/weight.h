@@ -18,9 +18,15 @@ const char* compute_type_name(ComputeType t) noexcept;
 
 enum class Scheme : uint8_t { kDense, kGroup };
 
+// How finely the activations of a kGroup matrix are kept while they are multiplied. k16: at least 16 bits.
+// k8: codes -127..127 with one scale per token and group of the matrix (per token when group is 0):
+// scale = max |x| / 127, code = round to nearest even of x / scale. kF32 runs do not round them.
+enum class ActType : uint8_t { k16, k8 };
+
 // kDense: values of type `dense`.
 // kGroup: integer codes of `bits` bits; `group` consecutive inputs of a row share a scale and, with has_offset, an
 // offset: w = scale * code + offset. Codes are unsigned 0..2^bits-1, or two's complement -2^(bits-1).. when is_signed.
+// group 0: the whole row is one group.
 struct WeightFormat {
   Scheme scheme = Scheme::kDense;
   DType dense = DType::kF32;
@@ -28,15 +34,18 @@ struct WeightFormat {
   bool is_signed = false;
   bool has_offset = false;
   uint16_t group = 0;
+  ActType act = ActType::k16;  // kGroup only
+  int64_t groups(int64_t in) const noexcept { return group == 0 ? 1 : in / group; }  // per row
+  int64_t group_size(int64_t in) const noexcept { return group == 0 ? in : group; }
   bool operator==(const WeightFormat&) const = default;
 };
-std::string format_name(const WeightFormat& f);  // "bf16", "u4 g32 +offset", "s6 g16"
+std::string format_name(const WeightFormat& f);  // "bf16", "u4 g32 +offset", "s6 g16", "s8 row a8"
 
 // Destination of a canonical decode of n rows; the caller owns the memory.
 struct CodeRows {
   uint8_t* codes = nullptr;   // [n, in]; the bit pattern of an int8 when the format is signed
-  float* scales = nullptr;    // [n, in / group]
-  float* offsets = nullptr;   // [n, in / group]; only with has_offset
+  float* scales = nullptr;    // [n, format.groups(in)]
+  float* offsets = nullptr;   // [n, format.groups(in)]; only with has_offset
 };
 
 // One matrix [out_features, in_features] of a checkpoint, whatever file and encoding it lies in. Reading is

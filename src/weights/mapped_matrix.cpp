@@ -38,7 +38,7 @@ void MappedMatrix::read_values(int64_t row, int64_t n, float* values) const {
 void MappedMatrix::read_codes(int64_t row, int64_t n, const CodeRows& out) const {
   const Encoding& e = *stored_.encoding;
   if (!e.codes) fail(Code::kInternal, where(), ": ", e.name, " has no codes");
-  const int64_t groups = in_ / e.format.group;
+  const int64_t groups = e.format.groups(in_);
   each_run(row, n, [&](const std::byte* src, int64_t first, int64_t rows) {
     e.codes(src, rows * (in_ / e.block),
             {out.codes + first * in_, out.scales + first * groups, out.offsets ? out.offsets + first * groups : nullptr});

@@ -35,6 +35,7 @@ class RefDevice final : public Device {
     auto w = std::make_unique<ref::Weight>();
     w->out_features = source.out_features(), w->in_features = source.in_features();
     w->format = source.format();
+    if (compute == ComputeType::kF32) w->format.act = ActType::k16;
     w->values.resize(static_cast<size_t>(w->out_features * w->in_features));
     w->bytes = w->values.size() * sizeof(float);
     source.read_values(0, w->out_features, w->values.data());

@@ -1,5 +1,6 @@
 // Reference device: every operation as a plain loop with sums in double. The oracle that other devices are tested
-// against, and a device any model can run on. It does not round activations and knows no threads.
+// against, and a device any model can run on. It knows no threads and rounds no
+// activations except for formats that want them in int8.
 #pragma once
 
 #include <memory>

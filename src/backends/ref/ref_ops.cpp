@@ -57,15 +57,36 @@ void run(const ops::RmsNormAdd& op) {
   }
 }
 
+namespace {
+
+// x as int8 codes of ActType::k8 would give it back.
+void round_activations(const float* x, int64_t n, int64_t group, float* out) {
+  for (int64_t first = 0; first < n; first += group) {
+    const int64_t end = first + group < n ? first + group : n;
+    float top = 0;
+    for (int64_t i = first; i < end; ++i) top = std::fmax(top, std::fabs(x[i]));
+    const float scale = top / 127.0f, inverse = top > 0.0f ? 127.0f / top : 0.0f;
+    for (int64_t i = first; i < end; ++i) out[i] = scale * std::nearbyint(x[i] * inverse);
+  }
+}
+
+}  // namespace
+
 void run(const ops::Linear& op) {
   const int64_t in = op.x.row_elements();
   const float* bias = op.bias ? op.bias.as<float>() : nullptr;
+  std::vector<float> rounded(static_cast<size_t>(in));
   for (int64_t t = 0; t < op.x.rows(); ++t) {
-    const float* x = op.x.row<float>(t);
+    const float* row = op.x.row<float>(t);
     float* out = op.out.row<float>(t);
     int64_t column = 0;
     for (int part = 0; part < op.n_parts; ++part) {
       const auto& w = *static_cast<const Weight*>(op.parts[part]);
+      const float* x = row;
+      if (w.format.scheme == Scheme::kGroup && w.format.act == ActType::k8) {
+        round_activations(row, in, w.format.group_size(in), rounded.data());
+        x = rounded.data();
+      }
       for (int64_t o = 0; o < w.out_features; ++o, ++column) {
         double s = bias ? bias[column] : 0.0;
         for (int64_t i = 0; i < in; ++i) s += double{x[i]} * w.values[o * in + i];

@@ -123,7 +123,7 @@ void pack_column(const GroupPanels& p, const Canonical& rows, int column, const 
 }  // namespace
 
 bool group_supported(const WeightFormat& f, int64_t in) noexcept {
-  return f.scheme == Scheme::kGroup && f.bits >= 2 && f.bits <= 8 && in > 0 && in % f.group == 0 &&
+  return f.scheme == Scheme::kGroup && f.bits >= 2 && f.bits <= 8 && in > 0 && f.group > 0 && in % f.group == 0 &&
          (f.group == 16 || f.group == 32 || f.group == 64 || f.group == 128);
 }
 
