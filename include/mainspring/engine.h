@@ -22,7 +22,7 @@ namespace mainspring {
 struct ModelOptions {
   std::string model;                // a local path: Hugging Face folder or .gguf
   std::string dtype = "bf16";       // bf16, f16, f32
-  std::string kv_dtype;             // bf16, int8, int4, f32; empty: bf16, or f32 with dtype f32
+  std::string kv_dtype;             // f16, bf16, int8, int4, f32; empty: f16, or f32 with dtype f32
   int threads = 0;                  // 0: physical cores this process may use
   int64_t context = 0;              // tokens per sequence; 0: the model's, as far as memory allows
   int64_t max_sequences = 0;        // running at once; 0: 16

@@ -15,12 +15,13 @@ ComputeType parse_compute_type(std::string_view name) {
 }
 
 KvFormat parse_kv_format(std::string_view name, ComputeType compute) {
-  if (name.empty() || name == "auto") return compute == ComputeType::kF32 ? KvFormat::kF32 : KvFormat::kBf16;
+  if (name.empty() || name == "auto") return compute == ComputeType::kF32 ? KvFormat::kF32 : KvFormat::kF16;
   if (name == "f32") return KvFormat::kF32;
   if (name == "bf16") return KvFormat::kBf16;
+  if (name == "f16" || name == "fp16") return KvFormat::kF16;
   if (name == "int8") return KvFormat::kInt8;
   if (name == "int4") return KvFormat::kInt4;
-  fail(Code::kInvalidInput, "--kv-dtype: expected bf16, int8, int4 or f32, found \"", printable(name), "\"");
+  fail(Code::kInvalidInput, "--kv-dtype: expected f16, bf16, int8, int4 or f32, found \"", printable(name), "\"");
 }
 
 const Family& family_of(const Config& config) {
@@ -40,7 +41,8 @@ size_t kv_token_bytes(const Config& c, KvFormat format) {
   const size_t heads = 2 * static_cast<size_t>(c.num_layers * c.num_kv_heads);  // each with a scale and a minimum
   switch (format) {
     case KvFormat::kF32: return values * 4;
-    case KvFormat::kBf16: return values * 2;
+    case KvFormat::kBf16:
+    case KvFormat::kF16: return values * 2;
     case KvFormat::kInt8: return values + heads * 8;
     case KvFormat::kInt4: return values / 2 + heads * 8;
   }

@@ -10,7 +10,7 @@ namespace mainspring {
 
 // kInvalidInput names the option, what it may be and what was found.
 ComputeType parse_compute_type(std::string_view name);
-KvFormat parse_kv_format(std::string_view name, ComputeType compute);   // empty: f32 with f32, else bf16
+KvFormat parse_kv_format(std::string_view name, ComputeType compute);   // empty: f32 with f32, else f16
 
 // The family of a configuration; kUnsupported names the architecture and lists the known ones.
 const Family& family_of(const Config& config);

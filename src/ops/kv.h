@@ -6,13 +6,14 @@
 
 namespace mainspring {
 
-enum class KvFormat : uint8_t { kF32, kBf16, kInt8, kInt4 };
+enum class KvFormat : uint8_t { kF32, kBf16, kF16, kInt8, kInt4 };
 const char* kv_format_name(KvFormat f) noexcept;
 
 // Tokens per block; the unit of allocation and of prefix sharing.
 inline constexpr int kBlockTokens = 32;
 
-// What one layer keeps per token. kInt8 / kInt4: per token and head, asymmetric (LMDeploy's meaning):
+// What one layer keeps per token. kF16: numbers beyond the type's range become its largest ones, +-65504; NaN stays NaN.
+// kInt8 / kInt4: per token and head, asymmetric (LMDeploy's meaning):
 // scale = (max - min) / (2^bits - 1), code = round((x - min) / scale), x ~ code * scale + min; K and V apart.
 struct StateSpec {
   int32_t kv_heads = 0;

@@ -18,6 +18,7 @@ const char* kv_format_name(KvFormat f) noexcept {
   switch (f) {
     case KvFormat::kF32: return "f32";
     case KvFormat::kBf16: return "bf16";
+    case KvFormat::kF16: return "f16";
     case KvFormat::kInt8: return "int8";
     case KvFormat::kInt4: return "int4";
   }

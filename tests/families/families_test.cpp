@@ -40,7 +40,8 @@ std::vector<GoldenRun> rounded_runs() {
   std::vector<GoldenRun> runs;
   for (const std::string& g : family_case_names())
     for (const std::string& isa : usable_isas()) {
-      for (ComputeType t : {ComputeType::kBf16, ComputeType::kF16}) runs.push_back({g, {.isa = isa, .compute = t, .kv = KvFormat::kBf16}});
+      for (ComputeType t : {ComputeType::kBf16, ComputeType::kF16})
+        for (KvFormat kv : {KvFormat::kBf16, KvFormat::kF16}) runs.push_back({g, {.isa = isa, .compute = t, .kv = kv}});
       for (KvFormat kv : {KvFormat::kInt8, KvFormat::kInt4}) runs.push_back({g, {.isa = isa, .kv = kv}});
     }
   return runs;

@@ -21,6 +21,7 @@ std::vector<Setting> settings() {
     for (const std::string& isa : usable_isas()) {
       all.push_back({g, isa, ComputeType::kF32, KvFormat::kF32});
       all.push_back({g, isa, ComputeType::kBf16, KvFormat::kBf16});
+      all.push_back({g, isa, ComputeType::kBf16, KvFormat::kF16});
       all.push_back({g, isa, ComputeType::kBf16, KvFormat::kInt8});
       all.push_back({g, isa, ComputeType::kF16, KvFormat::kInt4});
     }

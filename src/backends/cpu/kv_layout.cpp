@@ -19,6 +19,9 @@ KvHeadLayout kv_head_layout(const StateSpec& spec, KvFormat format) {
     case KvFormat::kBf16:
       k_bytes = pairs * kBlockTokens * 4, l.v_row_bytes = l.v_width * 2;
       break;
+    case KvFormat::kF16:
+      k_bytes = d * kBlockTokens * 2, l.v_row_bytes = l.v_width * 2;
+      break;
     case KvFormat::kInt8:
       k_bytes = d * kBlockTokens, l.v_row_bytes = l.v_width, params = 2 * kBlockTokens * sizeof(float);
       break;

@@ -9,9 +9,9 @@
 namespace mainspring::cpu {
 
 // A block holds kv_heads records of head_bytes. In a record (offsets in bytes, multiples of 64):
-//   keys:   tokens in lanes, so that scores need no horizontal sums.  kF32 [d][32], kBf16 [d / 2][32][2],
+//   keys:   tokens in lanes, so that scores need no horizontal sums.  kF32, kF16 [d][32], kBf16 [d / 2][32][2],
 //           kInt8 [d][32], kInt4 [d / 2][32] with dimension 2 i in the low nibble and 2 i + 1 in the high one
-//   values: one row per token.  kF32, kBf16, kInt8: [32][v_width]; kInt4: [32][v_width / 2], dimension i in the low
+//   values: one row per token.  kF32, kBf16, kF16, kInt8: [32][v_width]; kInt4: [32][v_width / 2], dimension i in the low
 //           nibble of byte i and i + v_width / 2 in the high one
 //   kInt8, kInt4: after keys and after values, 32 scales and 32 minima in f32, one per token
 // d is rounded up to pairs, value rows to whole vectors; the padding is never read as numbers that matter.

@@ -26,6 +26,12 @@ void round_to_format(KvFormat format, const float* x, float* out, int64_t d) {
   switch (format) {
     case KvFormat::kF32: std::copy(x, x + d, out); return;
     case KvFormat::kBf16: std::transform(x, x + d, out, [](float v) { return bf16_to_f32(f32_to_bf16(v)); }); return;
+    case KvFormat::kF16:
+      std::transform(x, x + d, out, [](float v) {
+        constexpr float kMax = 65504.0f;  // the largest finite f16
+        return std::isnan(v) ? v : f16_to_f32(f32_to_f16(std::clamp(v, -kMax, kMax)));
+      });
+      return;
     case KvFormat::kInt8: return round_affine(x, out, d, 255.0f);
     case KvFormat::kInt4: return round_affine(x, out, d, 15.0f);
   }

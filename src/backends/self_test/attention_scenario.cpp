@@ -11,6 +11,7 @@ std::string AttentionShape::text() const {
   if (window) s += cat(" window ", window);
   if (softcap > 0) s += cat(" softcap ", softcap);
   if (sinks) s += " sinks";
+  if (size != 1.0f) s += cat(" size ", size);
   if (sharpness != 1.0f) s += cat(" sharpness ", sharpness);
   s += " lengths";
   for (int n : lengths) s += cat(" ", n);
@@ -74,8 +75,8 @@ Scenario::Scenario(const AttentionShape& shape, unsigned seed) : shape_(shape) {
     blocks_ += (n + kBlockTokens - 1) / kBlockTokens;
   }
   q_ = Values::normal(rng, total, shape.heads, shape.d).data;
-  k_ = Values::normal(rng, total, shape.kv_heads, shape.d).data;
-  v_ = Values::normal(rng, total, shape.kv_heads, shape.d).data;
+  k_ = Values::normal(rng, total, shape.kv_heads, shape.d, 0, shape.size).data;
+  v_ = Values::normal(rng, total, shape.kv_heads, shape.d, 0, shape.size).data;
   sinks_ = Values::normal(rng, 1, 1, shape.heads, 0, 2.0f).data;
   // Blocks in random order, with a few that belong to nobody; table entries past a sequence's end point outside.
   blocks_ += 3;

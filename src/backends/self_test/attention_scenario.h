@@ -14,6 +14,7 @@ struct AttentionShape {
   float softcap = 0.0f;
   bool sinks = false;
   float sharpness = 1.0f;  // factor on the usual scale: large scores overflow exp unless the maximum is taken off
+  float size = 1.0f;       // factor on keys and values
   std::vector<int> lengths = {40};  // tokens of each sequence
   std::string text() const;
 };

@@ -173,6 +173,7 @@ const std::vector<Check>& reference_checks() {
       {"attention_head_dims", attention_head_dims},
       {"attention_masks", attention_masks},
       {"attention_sharp", attention_sharp},
+      {"attention_range", attention_range},
       {"attention_long", attention_long},
       {"attention_invariance", attention_invariance},
       {"attention_poison", attention_poison},

@@ -12,6 +12,7 @@ std::string attention_groups(Device& ref, Device& device);
 std::string attention_head_dims(Device& ref, Device& device);
 std::string attention_masks(Device& ref, Device& device);
 std::string attention_sharp(Device& ref, Device& device);
+std::string attention_range(Device& ref, Device& device);
 std::string attention_long(Device& ref, Device& device);
 std::string attention_invariance(Device& ref, Device& device);
 std::string attention_poison(Device& ref, Device& device);

@@ -10,13 +10,14 @@
 namespace mainspring {
 namespace {
 
-constexpr KvFormat kFormats[] = {KvFormat::kF32, KvFormat::kBf16, KvFormat::kInt8, KvFormat::kInt4};
+constexpr KvFormat kFormats[] = {KvFormat::kF32, KvFormat::kBf16, KvFormat::kF16, KvFormat::kInt8, KvFormat::kInt4};
 
 TEST(KvLayout, BytesPerTokenAreThoseOfTheFormat) {
   // 8 heads of 128: keys and values, plus two floats each for the quantised formats.
   const StateSpec spec{8, 128};
   EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kF32), size_t{32} * 8 * 128 * 2 * 4);
   EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kBf16), size_t{32} * 8 * 128 * 2 * 2);
+  EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kF16), size_t{32} * 8 * 128 * 2 * 2);
   EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kInt8), size_t{32} * 8 * (128 + 8) * 2);
   EXPECT_EQ(cpu::kv_block_bytes(spec, KvFormat::kInt4), size_t{32} * 8 * (64 + 8) * 2);
 }
@@ -26,7 +27,7 @@ TEST(KvLayout, PartsDoNotOverlapForAnyHeadSize) {
     for (int d = 1; d <= 600; ++d) {
       const auto l = cpu::kv_head_layout({3, d}, f);
       const size_t per_number = f == KvFormat::kF32    ? 8
-                                : f == KvFormat::kBf16 ? 4
+                                : f == KvFormat::kBf16 || f == KvFormat::kF16 ? 4
                                 : f == KvFormat::kInt8 ? 2
                                                        : 1;  // half bytes
       const size_t params = f == KvFormat::kInt8 || f == KvFormat::kInt4 ? 256 : 0;
@@ -53,6 +54,18 @@ TEST(KvFormat, RoundingIsHalfAStep) {
   float same[3] = {7, 7, 7}, back[3];
   ref::round_to_format(KvFormat::kInt4, same, back, 3);  // no range: the minimum alone
   EXPECT_EQ(back[1], 7.0f);
+}
+
+TEST(KvFormat, HalvesSaturate) {
+  const float x[6] = {70000.0f, -INFINITY, 65519.0f, 1.0f + 0x1p-11f, 0x1p-24f, NAN};
+  float y[6];
+  ref::round_to_format(KvFormat::kF16, x, y, 6);
+  EXPECT_EQ(y[0], 65504.0f);
+  EXPECT_EQ(y[1], -65504.0f);
+  EXPECT_EQ(y[2], 65504.0f);
+  EXPECT_EQ(y[3], 1.0f);      // tie: to even
+  EXPECT_EQ(y[4], 0x1p-24f);  // the smallest number above zero
+  EXPECT_TRUE(std::isnan(y[5]));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "backends/cpu/kernels/vec.h"
 #include "backends/cpu/kv_layout.h"
+#include "backends/cpu/linear/int_vec.h"
 
 namespace mainspring::cpu::MAINSPRING_ISA {
 
@@ -73,6 +74,38 @@ struct KvBf16 {
       for (int u = 0; u < kLanes && i + u < d; u += 2)
         __builtin_memcpy(keys + (i + u) * kBlockTokens, h + u, 2 * sizeof(uint16_t));
       vstore_bf16(row + i, vload_n(v + i, lanes_left(d - i)));
+    }
+  }
+};
+
+struct KvF16 {
+  static void widen(const uint16_t* p, int64_t ahead, int64_t n, float* out) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+      vstore(out + i, vload_f16(p + i));
+      if (i % 32 == 0) prefetch_ahead(p + i, ahead, 1);
+    }
+  }
+  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout&, int64_t d, float* tile) {
+    widen(at<uint16_t>(head, 0), ahead, d * kBlockTokens, tile);
+    return tile;
+  }
+  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int begin, int end,
+                             float* tile) {
+    const int64_t from = int64_t{begin} * l.v_width;
+    widen(at<uint16_t>(head, l.v_codes) + from, ahead, int64_t{end} * l.v_width - from, tile + from);
+    return tile;
+  }
+  // The nearest finite number: the operand order of vmax and vmin lets NaN through.
+  static VF saturate(VF x) { return vmin(vset(65504.0f), vmax(vset(-65504.0f), x)); }
+  static void write(std::byte* head, const KvHeadLayout& l, int slot, const float* k, const float* v, int64_t d) {
+    uint16_t* keys = at<uint16_t>(head, 0) + slot;
+    uint16_t* row = at<uint16_t>(head, l.v_codes) + int64_t{slot} * l.v_width;
+    for (int64_t i = 0; i < d; i += kLanes) {
+      const int n = lanes_left(d - i);
+      uint16_t h[kLanes];
+      vstore_f16(h, saturate(vload_n(k + i, n)));
+      for (int u = 0; u < n; ++u) keys[(i + u) * kBlockTokens] = h[u];
+      vstore_f16(row + i, saturate(vload_n(v + i, n)));
     }
   }
 };
@@ -212,6 +245,7 @@ inline void with_codec(KvFormat format, const F& fn) {
   switch (format) {
     case KvFormat::kF32: return fn(KvF32{});
     case KvFormat::kBf16: return fn(KvBf16{});
+    case KvFormat::kF16: return fn(KvF16{});
     case KvFormat::kInt8: return fn(KvInt8{});
     case KvFormat::kInt4: return fn(KvInt4{});
   }

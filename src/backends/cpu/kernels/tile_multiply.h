@@ -1,13 +1,12 @@
 // Small fp32 matrix product for attention: C = A B or C += A B with everything in L1.
 #pragma once
 
-#include "backends/cpu/kernels/vec.h"
+#include "backends/cpu/linear/int_vec.h"  // kTileRows
 
 namespace mainspring::cpu::MAINSPRING_ISA {
 
-// Rows and vectors of a register tile: accumulators, one row of B and a broadcast fit in the register file.
+// Vectors of a register tile of kTileRows rows: accumulators, one row of B and a broadcast fit in the register file.
 constexpr int kTileVectors = kLanes == 4 ? 4 : 2;
-constexpr int kTileRows = kRegisters == 32 ? (kLanes == 4 ? 6 : 12) : 6;
 
 struct Multiply {
   const float* a;

@@ -69,6 +69,7 @@ inline void vstore_bf16(uint16_t* p, VF v) {
   const uint32x4_t nan = vorrq_u32(vshrq_n_u32(u, 16), vdupq_n_u32(0x40));
   vst1_u16(p, vmovn_u32(vbslq_u32(vceqq_f32(v, v), r, nan)));
 }
+inline void vstore_f16(uint16_t* p, VF v) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
 inline uint32x4_t bytes_to_lanes(const uint8_t* p) {
   uint32_t four;
   __builtin_memcpy(&four, p, 4);
