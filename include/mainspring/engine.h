@@ -21,7 +21,10 @@ namespace mainspring {
 
 struct ModelOptions {
   std::string model;                // a local path: Hugging Face folder or .gguf
-  std::string dtype = "bf16";       // bf16, f16, f32
+  std::string dtype;                // bf16, f16, f32; empty: bf16, or what a packed file was packed for
+  std::string quantize;             // dense weights become w4 or w8a8 while they are loaded; empty: they do not
+  int64_t quantize_group = 0;       // inputs per scale with w4: 32, 64, 128; 0: 128
+  std::string activations;          // int16, int8: for weights kept as codes; empty: int8 with w8a8, else int16
   std::string kv_dtype;             // f16, bf16, int8, int4, f32; empty: f16, or f32 with dtype f32
   int threads = 0;                  // 0: physical cores this process may use
   int64_t context = 0;              // tokens per sequence; 0: the model's, as far as memory allows
@@ -87,6 +90,8 @@ struct ModelInfo {
   int64_t vocab_size = 0, context = 0, max_position = 0, max_sequences = 0, threads = 0;
   uint64_t parameters = 0, weight_bytes = 0, kv_bytes = 0, workspace_bytes = 0;
   int64_t kv_blocks = 0, kv_block_tokens = 0;
+  std::string quantize;                      // "w4 g128"; empty: the file's own formats
+  std::vector<std::string> weights;          // a line per format the matrices are kept in, and what stayed unquantised
   bool has_chat_template = false;
   std::vector<int32_t> eos_ids;
   SamplingParams default_sampling;           // from generation_config.json

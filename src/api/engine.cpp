@@ -6,6 +6,7 @@
 #include "api/devices.h"
 #include "api/generation.h"
 #include "api/load_plan.h"
+#include "api/model_loader.h"
 #include "api/model_text.h"
 #include "base/memory_info.h"
 #include "base/str.h"
@@ -49,16 +50,6 @@ SamplingParams default_sampling(const Json& g) {
   return s;
 }
 
-uint64_t parameter_count(const Checkpoint& checkpoint) {
-  uint64_t n = 0;
-  for (const TensorInfo& t : checkpoint.tensors()) {
-    uint64_t e = 1;
-    for (int64_t d : t.shape) e *= static_cast<uint64_t>(d);
-    n += e;
-  }
-  return n;
-}
-
 int64_t unix_time() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -70,23 +61,21 @@ Engine::~Engine() { impl_->core.reset(); }
 
 std::unique_ptr<Engine> Engine::load(const ModelOptions& o, const LoadCallback& callback) {
   auto impl = std::make_unique<Impl>();
-  const ComputeType compute = parse_compute_type(o.dtype);
-  const KvFormat kv = parse_kv_format(o.kv_dtype, compute);
-  const std::unique_ptr<Checkpoint> checkpoint = open_checkpoint(o.model);
-  const Config config = read_config(checkpoint->config(), checkpoint->generation_config());
-  const Family& family = family_of(config);
-  check_weights_fit(*checkpoint, compute, memory_info().available);
-  impl->device = make_device(o);
+  ModelLoader loader(o);
+  const Checkpoint* checkpoint = loader.checkpoint.get();
+  const Config& config = loader.config;
+  const KvFormat kv = parse_kv_format(o.kv_dtype, loader.compute);
+  check_weights_fit(loader.checkpoint->tensors(), config, loader.compute, loader.quantize, memory_info().available);
   // The vocabulary and the weights are independent and both take a while.
   std::future<ModelText> text =
-      std::async(std::launch::async, [&] { return load_model_text(o.model, checkpoint.get()); });
+      std::async(std::launch::async, [&] { return load_model_text(o.model, checkpoint); });
 
   Progress progress;
   progress.callback = &callback;
   progress.event.total_bytes = 0;
   for (const TensorInfo& t : checkpoint->tensors()) progress.event.total_bytes += t.bytes;
-  Weights::Context context{*checkpoint, *impl->device, compute, &progress, {}};
-  std::unique_ptr<CausalLM> model = family.build(config, Weights(context));
+  std::unique_ptr<CausalLM> model = loader.build(&progress);
+  impl->device = std::move(loader.device);
   const size_t block_bytes = ModelRunner::kv_block_bytes(*impl->device, *model, kv);
   const RunnerConfig runner_config = plan_runner(o, config, kv, block_bytes, memory_info().available);
   auto runner = std::make_unique<ModelRunner>(*impl->device, std::move(model), config.vocab_size, runner_config);
@@ -97,7 +86,7 @@ std::unique_ptr<Engine> Engine::load(const ModelOptions& o, const LoadCallback& 
   i.architecture = config.architectures.empty() ? config.model_type : config.architectures.front();
   i.model_type = config.model_type;
   i.container = checkpoint->container();
-  i.dtype = compute_type_name(compute);
+  i.dtype = compute_type_name(loader.compute);
   i.kv_dtype = kv_format_name(kv);
   i.device = impl->device->name();
   i.tokenizer = impl->text.tokenizer->describe();
@@ -106,8 +95,10 @@ std::unique_ptr<Engine> Engine::load(const ModelOptions& o, const LoadCallback& 
   i.max_position = config.max_position;
   i.max_sequences = runner->config().max_sequences;
   i.threads = device_threads(*impl->device);
-  i.parameters = parameter_count(*checkpoint);
-  i.weight_bytes = checkpoint->file_bytes();
+  for (const TensorInfo& t : checkpoint->tensors()) i.parameters += t.elements();
+  for (const auto& [name, total] : loader.report.formats) i.weight_bytes += total.bytes;
+  i.quantize = quantize_name(loader.quantize);
+  i.weights = report_lines(loader.report);
   i.kv_bytes = runner->kv_bytes();
   i.workspace_bytes = runner->workspace_bytes();
   i.kv_blocks = runner->config().n_blocks;
@@ -128,12 +119,12 @@ const ModelInfo& Engine::info() const noexcept { return impl_->info; }
 EngineStats Engine::stats() const { return impl_->core->stats(); }
 
 std::vector<int32_t> Engine::tokenize(std::string_view text, bool add_special, bool parse_special) const {
-  return impl_->text.tokenizer->encode(text, {.add_special_tokens = add_special, .parse_special_tokens = parse_special});
+  return impl_->text.tokenize(text, add_special, parse_special);
 }
 std::string Engine::detokenize(std::span<const int32_t> tokens, bool skip_special) const {
-  return impl_->text.tokenizer->decode(tokens, skip_special);
+  return impl_->text.detokenize(tokens, skip_special);
 }
-std::string Engine::token_text(int32_t token) const { return impl_->text.tokenizer->id_to_token(token); }
+std::string Engine::token_text(int32_t token) const { return impl_->text.token_text(token); }
 
 std::string Engine::apply_chat_template(std::string_view messages, bool add_generation_prompt, std::string_view tools,
                                         std::string_view extra) const {

@@ -16,12 +16,6 @@ struct Group {
   uint64_t tensors = 0, bytes = 0, parameters = 0;
 };
 
-uint64_t elements(const TensorInfo& t) {
-  uint64_t n = 1;
-  for (int64_t d : t.shape) n *= static_cast<uint64_t>(d);
-  return n;
-}
-
 Json shape_json(const std::vector<int64_t>& shape) {
   Json a = Json::array();
   for (int64_t d : shape) a.push_back(d);
@@ -35,7 +29,7 @@ Json tensors_json(const Checkpoint& c, bool list) {
     for (Group* g : {&by_encoding[t.encoding], &total}) {
       ++g->tensors;
       g->bytes += t.bytes;
-      g->parameters += elements(t);
+      g->parameters += t.elements();
     }
   }
   const auto group = [](const Group& g) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/str.h"
+#include "quant/encoding.h"
 
 namespace mainspring {
 
@@ -88,16 +89,23 @@ RunnerConfig plan_runner(const ModelOptions& o, const Config& config, KvFormat f
   return r;
 }
 
-void check_weights_fit(const Checkpoint& checkpoint, ComputeType compute, uint64_t available) {
+uint64_t loaded_bytes(const TensorInfo& t, const Config& config, ComputeType compute, const QuantizeOptions& quantize) {
+  const Encoding* e = find_encoding(t.encoding);
+  if (!e || t.shape.size() != 2 || t.shape[1] == 0) return t.bytes;
+  const MatrixRole role = t.shape[0] == config.vocab_size ? MatrixRole::kTable : MatrixRole::kLinear;
+  const WeightFormat f = loaded_format(quantize, e->format, t.shape[1], role);
+  if (e->format.scheme == Scheme::kGroup || f == e->format) return t.encoding == "F32" && compute != ComputeType::kF32 ? t.bytes / 2 : t.bytes;
+  const uint64_t groups = static_cast<uint64_t>(t.shape[0]) * static_cast<uint64_t>(f.groups(t.shape[1]));
+  return t.elements() / 8 * f.bits + groups * (f.has_offset ? 4 : 2);
+}
+
+void check_weights_fit(std::span<const TensorInfo> tensors, const Config& config, ComputeType compute,
+                       const QuantizeOptions& quantize, uint64_t available) {
   uint64_t needed = 0;
-  for (const TensorInfo& t : checkpoint.tensors()) {
-    uint64_t bytes = t.bytes;
-    if (t.encoding == "F32" && compute != ComputeType::kF32) bytes /= 2;  // stored in 16 bits
-    needed += bytes;
-  }
+  for (const TensorInfo& t : tensors) needed += loaded_bytes(t, config, compute, quantize);
   if (available != 0 && needed > available)
     fail(Code::kOutOfMemory, "the weights need ", human_bytes(needed), ", ", human_bytes(available),
-         " of memory are free; choose a smaller model or a quantised one");
+         " of memory are free; choose a smaller model or a quantised one, or load it with --quantize w4");
 }
 
 }  // namespace mainspring

@@ -4,6 +4,7 @@
 #include "engine/model_runner.h"
 #include "mainspring/engine.h"
 #include "models/family.h"
+#include "quant/quantize.h"
 #include "weights/config.h"
 
 namespace mainspring {
@@ -23,7 +24,11 @@ size_t kv_token_bytes(const Config& config, KvFormat format);
 RunnerConfig plan_runner(const ModelOptions& options, const Config& config, KvFormat format, size_t block_bytes,
                          uint64_t available_bytes);
 
+// Bytes a tensor of a checkpoint takes in memory, about: matrices of the vocabulary's length count as tables.
+uint64_t loaded_bytes(const TensorInfo& tensor, const Config& config, ComputeType compute, const QuantizeOptions& quantize);
+
 // Refuses, before loading, weights that cannot fit.
-void check_weights_fit(const Checkpoint& checkpoint, ComputeType compute, uint64_t available_bytes);
+void check_weights_fit(std::span<const TensorInfo> tensors, const Config& config, ComputeType compute,
+                       const QuantizeOptions& quantize, uint64_t available_bytes);
 
 }  // namespace mainspring

@@ -77,4 +77,12 @@ ModelText load_model_text(const std::string& path, const Checkpoint* checkpoint,
   return text;
 }
 
+std::vector<TokenId> ModelText::tokenize(std::string_view text, bool add_special, bool parse_special) const {
+  return tokenizer->encode(text, {.add_special_tokens = add_special, .parse_special_tokens = parse_special});
+}
+std::string ModelText::detokenize(std::span<const TokenId> tokens, bool skip_special) const {
+  return tokenizer->decode(tokens, skip_special);
+}
+std::string ModelText::token_text(TokenId token) const { return tokenizer->id_to_token(token); }
+
 }  // namespace mainspring

@@ -15,6 +15,10 @@ struct ModelText {
   std::unique_ptr<Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat_template;
   std::string template_source;   // empty: none
+
+  std::vector<TokenId> tokenize(std::string_view text, bool add_special, bool parse_special) const;
+  std::string detokenize(std::span<const TokenId> tokens, bool skip_special) const;
+  std::string token_text(TokenId token) const;
 };
 
 // With a GGUF checkpoint its metadata, else the folder's files. `parse_template` false leaves chat_template empty.

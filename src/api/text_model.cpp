@@ -20,11 +20,11 @@ std::unique_ptr<TextModel> TextModel::load(const std::string& path) {
 }
 
 std::vector<int32_t> TextModel::tokenize(std::string_view text, bool add_special, bool parse_special) const {
-  return impl_->text.tokenizer->encode(text, {.add_special_tokens = add_special, .parse_special_tokens = parse_special});
+  return impl_->text.tokenize(text, add_special, parse_special);
 }
 std::string TextModel::detokenize(std::span<const int32_t> tokens, bool skip_special) const {
-  return impl_->text.tokenizer->decode(tokens, skip_special);
+  return impl_->text.detokenize(tokens, skip_special);
 }
-std::string TextModel::token_text(int32_t token) const { return impl_->text.tokenizer->id_to_token(token); }
+std::string TextModel::token_text(int32_t token) const { return impl_->text.token_text(token); }
 
 }  // namespace mainspring

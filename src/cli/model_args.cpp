@@ -23,6 +23,9 @@ ModelOptions model_options(const Settings& s) {
   const auto has = [&](const char* name) { return find_option(s.command(), name) != nullptr; };
   ModelOptions o;
   o.dtype = s.text("dtype");
+  o.quantize = s.text("quantize");
+  o.quantize_group = s.integer("quantize-group");
+  o.activations = s.text("activations");
   o.kv_dtype = s.text("kv-dtype");
   o.threads = static_cast<int>(s.integer("threads"));
   o.context = s.integer("context");
@@ -37,8 +40,17 @@ ModelOptions model_options(const Settings& s) {
 
 std::unique_ptr<Engine> load_engine(App& app, ModelOptions options, bool offer_pull) {
   options.model = resolve_model_path(app, offer_pull);
-  Progress progress("loading", ProgressUnit::kBytes);
-  return Engine::load(options, [&](const LoadEvent& e) { progress.update(e.done_bytes, e.total_bytes); });
+  std::unique_ptr<Engine> engine;
+  {
+    Progress progress("loading", ProgressUnit::kBytes);
+    engine = Engine::load(options, [&](const LoadEvent& e) { progress.update(e.done_bytes, e.total_bytes); });
+  }
+  const ModelInfo& info = engine->info();
+  if (!info.quantize.empty() && is_terminal(STDERR_FILENO)) {
+    print_note("weights: " + info.quantize);
+    for (const std::string& line : info.weights) print_note("  " + line);
+  }
+  return engine;
 }
 
 namespace {

@@ -9,7 +9,7 @@
 namespace mainspring::nn {
 
 Embedding::Embedding(const Weights& w, int64_t vocab, int64_t hidden, float scale)
-    : table_(w.linear("weight", vocab, hidden)), scale_(scale) {}
+    : table_(w.table("weight", vocab, hidden)), scale_(scale) {}
 
 Tensor Embedding::forward(Ctx& ctx) const {
   const Tensor h = ctx.ws.alloc(DType::kF32, ctx.batch.n_tokens(), table_->in_features);  // [T, hidden]

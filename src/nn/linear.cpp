@@ -22,8 +22,6 @@ Linear::Linear(const Weights& w, std::initializer_list<LinearPart> parts, int64_
   w.device().copy_to_device(bias_.get(), biases.data(), biases.size() * sizeof(float));
 }
 
-Linear::Linear(const Weights& w, int64_t out, int64_t in) : Linear(std::shared_ptr(w.linear("weight", out, in))) {}
-
 Linear::Linear(std::shared_ptr<const LinearWeight> weight) {
   owned_.push_back(std::move(weight));
   parts_.push_back(owned_.back().get());

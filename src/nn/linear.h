@@ -21,9 +21,7 @@ struct LinearPart {
 class Linear {
  public:
   Linear(const Weights& w, std::initializer_list<LinearPart> parts, int64_t in, bool bias);
-  // w itself is the matrix ("lm_head").
-  Linear(const Weights& w, int64_t out, int64_t in);
-  // Shares a matrix (tied embedding).
+  // A matrix that is there already (output head, tied embedding).
   explicit Linear(std::shared_ptr<const LinearWeight> weight);
 
   Tensor forward(Ctx& ctx, ConstTensor x) const;                     // [T, out], new in the workspace

@@ -114,6 +114,22 @@ constexpr WeightFormat group_format(int bits, bool is_signed, int group, bool ha
           .group = static_cast<uint16_t>(group)};
 }
 
+// Q4_1 and Q5_1: f16 scale, f16 minimum, with 5 bits the 32 fifth bits, 32 nibbles.
+template <int bits>
+struct ScaleMinBlock {
+  static_assert(bits == 4 || bits == 5);
+  static constexpr int kFifth = 4, kNibbles = bits == 5 ? kFifth + 4 : kFifth;  // where they begin
+  static constexpr int kBlock = 32, kBytes = kNibbles + 16;
+  static constexpr WeightFormat kFormat = group_format(bits, false, 32, true);
+
+  static void decode(const uint8_t* p, uint8_t* codes, float* scales, float* offsets) noexcept {
+    scales[0] = load_f16(p);
+    offsets[0] = load_f16(p + 2);
+    split_nibbles<16>(p + kNibbles, codes);
+    if constexpr (bits == 5) add_fifth_bits(p + kFifth, codes);
+  }
+};
+
 // The 6-bit scales and minima of Q4_K and Q5_K: 8 + 8 numbers in 12 bytes.
 // Bytes 0..3: low 6 bits scale 0..3, top 2 bits belong to scale 4..7. Bytes 4..7: the same for the minima.
 // Bytes 8..11: low nibble scale 4..7, high nibble minimum 4..7.

@@ -17,6 +17,12 @@ struct TensorInfo {
   std::vector<int64_t> shape;  // row-major, outermost first
   std::string encoding;        // "F32", "BF16", "Q4_1", ...
   uint64_t bytes = 0;          // in the file
+
+  uint64_t elements() const noexcept {  // the directory's parser checked that the product fits
+    uint64_t n = 1;
+    for (int64_t d : shape) n *= static_cast<uint64_t>(d);
+    return n;
+  }
 };
 
 // What a GGUF file says beyond tensors (empty for Hugging Face folders), for the tokenizer and `inspect`.

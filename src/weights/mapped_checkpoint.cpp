@@ -52,8 +52,7 @@ std::vector<float> MappedCheckpoint::values(std::string_view name) const {
   const size_t index = readable(name);
   const TensorInfo& info = parts_.infos[index];
   const StoredTensor& s = parts_.stored[index];
-  int64_t n = 1;
-  for (int64_t d : info.shape) n *= d;  // cannot overflow: the directory's parser checked the product
+  const auto n = static_cast<int64_t>(info.elements());
   if (n > kMaxValues)
     fail(Code::kInvalidInput, "tensor ", printable(name), ": ", n, " numbers are too many to be read at once, the limit is ",
          kMaxValues);

@@ -2,6 +2,7 @@
 #include "weights/weights.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/str.h"
 
@@ -37,7 +38,10 @@ std::vector<float> Weights::values(std::string_view leaf, int64_t n) const {
   const TensorInfo& info = require(context_->checkpoint, full, shape);
   context_->used.push_back(full);
   std::vector<float> v = context_->checkpoint.values(full);
-  if (context_->progress) context_->progress->loaded(full, info.bytes);
+  if (context_->progress) {
+    context_->progress->values(info, v);
+    context_->progress->loaded(full, info.bytes);
+  }
   return v;
 }
 
@@ -49,12 +53,43 @@ Device::Buffer Weights::vector(std::string_view leaf, int64_t n) const {
 }
 
 std::unique_ptr<LinearWeight> Weights::linear(std::string_view leaf, int64_t out, int64_t in) const {
+  return bind(leaf, out, in, MatrixRole::kLinear);
+}
+std::unique_ptr<LinearWeight> Weights::table(std::string_view leaf, int64_t out, int64_t in) const {
+  return bind(leaf, out, in, MatrixRole::kTable);
+}
+
+namespace {
+
+std::unique_ptr<LinearSource> in_loaded_format(std::unique_ptr<LinearSource> source, const QuantizeOptions& options,
+                                               ComputeType compute, MatrixRole role) {
+  const WeightFormat target = loaded_format(options, source->format(), source->in_features(), role);
+  source = quantized(std::move(source), target);
+  // fp32 kernels know groups; rows of one scale are given to them as numbers.
+  const WeightFormat& f = source->format();
+  return compute == ComputeType::kF32 && f.scheme == Scheme::kGroup && f.group == 0 ? decoded(std::move(source))
+                                                                                    : std::move(source);
+}
+
+}  // namespace
+
+std::unique_ptr<LinearWeight> Weights::bind(std::string_view leaf, int64_t out, int64_t in, MatrixRole role) const {
+  Context& c = *context_;
   const std::string full = name(leaf);
   const int64_t shape[] = {out, in};
-  const TensorInfo& info = require(context_->checkpoint, full, shape);
-  context_->used.push_back(full);
-  auto packed = device().bind_linear(*context_->checkpoint.matrix(full), compute());
-  if (context_->progress) context_->progress->loaded(full, info.bytes);
+  const TensorInfo& info = require(c.checkpoint, full, shape);
+  c.used.push_back(full);
+  const auto source = in_loaded_format(c.checkpoint.matrix(full), c.quantize, compute(), role);
+  if (c.quantize.mode != QuantizeMode::kNone && source->format().scheme == Scheme::kDense && compute() != ComputeType::kF32)
+    c.report.kept.push_back(full);
+  auto packed = device().bind_linear(*source, compute());
+  LoadReport::Total& total = c.report.formats[cat(format_name(source->format()), " (", packed->kernel_name(), ")")];
+  ++total.matrices;
+  total.bytes += packed->bytes;
+  if (c.progress) {
+    c.progress->matrix(info, packed);
+    c.progress->loaded(full, info.bytes);
+  }
   return packed;
 }
 

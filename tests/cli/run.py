@@ -92,7 +92,7 @@ def test_usage_errors():
     fails(2, "--top-p: expected a number in 0..1, found '7'", "generate", "--top-p", "7", "x")
     fails(2, "--top-p must be above 0", "generate", "--top-p", "0", "x")
     fails(2, "--logit-bias: expected ID:BIAS", "generate", "--logit-bias", "cat", "x")
-    fails(2, "--dtype: expected one of bf16, f16, f32", "generate", "--dtype", "int3", "x")
+    fails(2, "--dtype: expected one of auto, bf16, f16, f32", "generate", "--dtype", "int3", "x")
     fails(2, "MAINSPRING_TOP_K: expected a whole number", "generate", "x", env={"MAINSPRING_TOP_K": "lots"})
     fails(2, "unexpected argument 'x'", "doctor", "x")
     fails(2, "perplexity needs FILE", "perplexity")

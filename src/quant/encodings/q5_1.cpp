@@ -3,20 +3,6 @@
 
 namespace mainspring {
 
-namespace {
-struct Q5_1 {
-  static constexpr int kBlock = 32, kBytes = 24;
-  static constexpr WeightFormat kFormat = group_format(5, false, 32, true);
-
-  static void decode(const uint8_t* p, uint8_t* codes, float* scales, float* offsets) noexcept {
-    scales[0] = load_f16(p);
-    offsets[0] = load_f16(p + 2);
-    split_nibbles<16>(p + 8, codes);
-    add_fifth_bits(p + 4, codes);
-  }
-};
-}  // namespace
-
-extern const Encoding encoding_q5_1 = block_encoding<Q5_1>("Q5_1", 7);
+extern const Encoding encoding_q5_1 = block_encoding<ScaleMinBlock<5>>("Q5_1", 7);
 
 }  // namespace mainspring

@@ -29,8 +29,7 @@ inline uint64_t exercise(const std::string& path) {
   const Config config = read_config(c->config(), c->generation_config());
   uint64_t numbers = 0;
   for (const TensorInfo& t : c->tensors()) {
-    uint64_t n = 1;
-    for (int64_t d : t.shape) n *= static_cast<uint64_t>(d);
+    const uint64_t n = t.elements();
     try {
       if (t.shape.size() == 2) read_matrix_fully(*c->matrix(t.name), t.shape[0], t.shape[1]), numbers += n;
       else if (n <= (uint64_t{1} << 24)) numbers += c->values(t.name).size();
