@@ -30,6 +30,11 @@ struct Attention {
   int32_t window = 0;
   ConstTensor sinks;  // f32 [heads] or absent
 };
+// Of the largest output, on the same rounded keys and values.
 inline constexpr float kAttentionTolerance = 2e-5f;
+// Quantised keys and values may meet queries and weights of 15 bits.
+constexpr float attention_tolerance(KvFormat format) {
+  return kAttentionTolerance * (format == KvFormat::kInt8 || format == KvFormat::kInt4 ? 7.5f : 1.0f);
+}
 
 }  // namespace mainspring::ops

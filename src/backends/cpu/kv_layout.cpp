@@ -8,7 +8,7 @@ constexpr size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; 
 }  // namespace
 
 KvHeadLayout kv_head_layout(const StateSpec& spec, KvFormat format) {
-  const size_t d = static_cast<size_t>(spec.head_dim), pairs = (d + 1) / 2;
+  const size_t d = static_cast<size_t>(spec.head_dim);
   KvHeadLayout l;
   l.v_width = static_cast<int32_t>(round_up(d, format == KvFormat::kInt4 ? 32 : 16));
   size_t k_bytes = 0, params = 0;
@@ -17,16 +17,16 @@ KvHeadLayout kv_head_layout(const StateSpec& spec, KvFormat format) {
       k_bytes = d * kBlockTokens * 4, l.v_row_bytes = l.v_width * 4;
       break;
     case KvFormat::kBf16:
-      k_bytes = pairs * kBlockTokens * 4, l.v_row_bytes = l.v_width * 2;
+      k_bytes = round_up(d, 2) * kBlockTokens * 2, l.v_row_bytes = l.v_width * 2;
       break;
     case KvFormat::kF16:
       k_bytes = d * kBlockTokens * 2, l.v_row_bytes = l.v_width * 2;
       break;
     case KvFormat::kInt8:
-      k_bytes = d * kBlockTokens, l.v_row_bytes = l.v_width, params = 2 * kBlockTokens * sizeof(float);
+      k_bytes = round_up(d, 4) * kBlockTokens, l.v_row_bytes = l.v_width, params = 2 * kBlockTokens * sizeof(float);
       break;
     case KvFormat::kInt4:
-      k_bytes = pairs * kBlockTokens, l.v_row_bytes = l.v_width / 2, params = 2 * kBlockTokens * sizeof(float);
+      k_bytes = round_up(d, 8) / 2 * kBlockTokens, l.v_row_bytes = l.v_width / 2, params = 2 * kBlockTokens * sizeof(float);
       break;
   }
   l.k_params = round_up(k_bytes, 64);

@@ -10,16 +10,18 @@ namespace mainspring::cpu {
 
 // A block holds kv_heads records of head_bytes. In a record (offsets in bytes, multiples of 64):
 //   keys:   tokens in lanes, so that scores need no horizontal sums.  kF32, kF16 [d][32], kBf16 [d / 2][32][2],
-//           kInt8 [d][32], kInt4 [d / 2][32] with dimension 2 i in the low nibble and 2 i + 1 in the high one
-//   values: one row per token.  kF32, kBf16, kF16, kInt8: [32][v_width]; kInt4: [32][v_width / 2], dimension i in the low
-//           nibble of byte i and i + v_width / 2 in the high one
-//   kInt8, kInt4: after keys and after values, 32 scales and 32 minima in f32, one per token
-// d is rounded up to pairs, value rows to whole vectors; the padding is never read as numbers that matter.
+//           kInt8 [d / 4][32][4], kInt4 [d / 8][32][4] with dimensions 8 i + 0..3 in the low nibbles and 8 i + 4..7 in
+//           the high ones
+//   values: kF32, kBf16, kF16: one row per token, [32][v_width].  kInt8: four tokens in a lane, [8][v_width][4];
+//           kInt4: [8][v_width / 2][4], dimension i in the low nibbles of lane i and i + v_width / 2 in the high ones
+//   kInt8, kInt4: element j of four is byte 0, 2, 1, 3; after keys and after values, 32 scales and 32 minima in f32,
+//           one per token
+// d is rounded up to what a lane holds, value rows to whole vectors; the padding is never read as numbers that matter.
 struct KvHeadLayout {
   size_t k_params = 0;   // scales of the keys
   size_t v_codes = 0;
   size_t v_params = 0;
-  size_t v_row_bytes = 0;
+  size_t v_row_bytes = 0;  // of one token, on average
   size_t head_bytes = 0;
   int32_t v_width = 0;   // head_dim rounded up to 16 (kInt4: 32)
 };

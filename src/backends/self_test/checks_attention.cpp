@@ -16,7 +16,8 @@ std::string against_reference(Device& ref, Device& device, const AttentionShape&
   const std::vector<float> expected = scenario.run(ref, whole(shape));
   for (float x : expected)
     if (!std::isfinite(x)) return "the reference itself is not finite: " + shape.text();
-  return near(shape.text(), scenario.run(device, whole(shape)), expected, ops::kAttentionTolerance * std::max(1.0f, shape.sharpness));
+  return near(shape.text(), scenario.run(device, whole(shape)), expected,
+              ops::attention_tolerance(shape.format) * std::max(1.0f, shape.sharpness));
 }
 
 // The same bits whether prompts run whole, alone, in chunks, token by token or mixed.

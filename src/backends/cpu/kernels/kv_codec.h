@@ -1,11 +1,11 @@
-// KV block formats: how one token is stored and how a block becomes fp32. Layout: backends/cpu/kv_layout.h.
+// KV block formats: how a token is stored and how a register tile reads keys and values. Layout: backends/cpu/kv_layout.h.
 //
 // A codec has
-//   keys(head, ahead, layout, d, tile)            -> [d][32] fp32, in `tile` or in place
-//   values(head, ahead, layout, begin, end, tile) -> [32][v_width] fp32, of which rows [begin, end) are valid
+//   Keys, Values  how a tile steps through a block (below)
+//   kQuantised    its numbers are codes of 32 scales and minima per block
 //   write(head, layout, slot, k, v, d)
-// `ahead`: bytes from this record to the one that is read next (0: none). Its lines are asked for one by one while this
-// one is converted: in one go they would fill the core's miss buffers and stall it.
+// A step of a tile turns kBytes per column vector into kSub rows of kVectors vectors, each to be multiplied by kPer
+// numbers of a query (keys) or kPer weights (values): a vector of floats by one, a vector of int16 pairs by two.
 #pragma once
 
 #include "backends/cpu/kernels/vec.h"
@@ -19,23 +19,48 @@ inline T* at(std::byte* head, size_t offset) { return reinterpret_cast<T*>(head 
 template <class T>
 inline const T* at(const std::byte* head, size_t offset) { return reinterpret_cast<const T*>(head + offset); }
 
-// Asks for [p, p + bytes) of the next record.
-inline void prefetch_ahead(const void* p, int64_t ahead, int64_t bytes) {
-  const char* next = static_cast<const char*>(p) + ahead;
-  for (int64_t i = 0; i < bytes; i += 64) prefetch(next + i);
-}
-
 inline int lanes_left(int64_t n) { return static_cast<int>(n < 0 ? 0 : n < kLanes ? n : kLanes); }
 
+// One chain of fused multiply-adds per number.
+template <int sub, int bytes_per_lane>
+struct FloatStep {
+  using Num = float;
+  using X = VF;
+  using Sum = VF;
+  static constexpr int kSub = sub, kPer = 1, kBytes = bytes_per_lane * kLanes, kSumRegisters = 1, kVectorStep = 1;
+  static MS_INLINE X multiplier(const Num* p) { return vset(*p); }
+  static MS_INLINE Sum madd(Sum s, X x, X m) { return vfma(m, x, s); }
+  static MS_INLINE Sum start(const float* c, bool accumulate) { return accumulate ? vload(c) : vset(0.0f); }
+  static MS_INLINE void store(float* c, Sum s, bool) { vstore(c, s); }
+  static MS_INLINE int64_t column(int64_t vector, int64_t) { return vector * kLanes; }
+};
+
+// Exact integers in the place of floats. A number of a query or a weight has 15 bits and a sign.
+template <int sub, int bytes_per_lane>
+struct IntStep {
+  using Num = int16_t;
+  using X = VI;
+  using Sum = Acc;
+  static constexpr int kSub = sub, kPer = 2, kBytes = bytes_per_lane * kLanes;
+  static constexpr int kSumRegisters = sizeof(Acc) / sizeof(VI), kVectorStep = 1;
+  static MS_INLINE X multiplier(const Num* p) { return pair_at(p); }
+  static MS_INLINE Sum madd(Sum s, X x, X m) { return acc_dot(s, x, m); }
+  static MS_INLINE Sum start(const float*, bool) { return acc_set(0); }
+  static MS_INLINE void store(float* c, Sum s, bool accumulate) {
+    istore(c, accumulate ? iadd(iload(c), acc_sum(s)) : acc_sum(s));
+  }
+  static MS_INLINE int64_t column(int64_t vector, int64_t) { return vector * kLanes; }
+};
+
 struct KvF32 {
-  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int64_t, float*) {
-    prefetch_ahead(head, ahead, static_cast<int64_t>(l.k_params));
-    return at<float>(head, 0);
-  }
-  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int, int, float*) {
-    prefetch_ahead(head + l.v_codes, ahead, static_cast<int64_t>(l.v_params - l.v_codes));
-    return at<float>(head, l.v_codes);
-  }
+  static constexpr bool kQuantised = false;
+  struct Keys : FloatStep<1, 4> {
+    template <int kVectors>
+    static MS_INLINE void load(const std::byte* p, X (&x)[kSub][kVectors]) {
+      for (int v = 0; v < kVectors; ++v) x[0][v] = vload(at<float>(p, 0) + v * kLanes);
+    }
+  };
+  using Values = Keys;
   static void write(std::byte* head, const KvHeadLayout& l, int slot, const float* k, const float* v, int64_t d) {
     float* keys = at<float>(head, 0) + slot;
     for (int64_t i = 0; i < d; ++i) keys[i * kBlockTokens] = k[i];
@@ -44,27 +69,19 @@ struct KvF32 {
 };
 
 struct KvBf16 {
-  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout&, int64_t d, float* tile) {
-    const uint16_t* p = at<uint16_t>(head, 0);
-    for (int64_t i = 0; i < d; i += 2)
-      for (int t = 0; t < kBlockTokens; t += kLanes) {
-        VF even, odd;
-        vload_bf16_pairs(p + (i * kBlockTokens + 2 * t), even, odd);
-        prefetch_ahead(p + (i * kBlockTokens + 2 * t), ahead, 1);
-        vstore(tile + i * kBlockTokens + t, even);
-        vstore(tile + (i + 1) * kBlockTokens + t, odd);
-      }
-    return tile;
-  }
-  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int begin, int end,
-                             float* tile) {
-    const uint16_t* p = at<uint16_t>(head, l.v_codes);
-    for (int64_t i = int64_t{begin} * l.v_width; i < int64_t{end} * l.v_width; i += kLanes) {
-      vstore(tile + i, vload_bf16(p + i));
-      if (i % 32 == 0) prefetch_ahead(p + i, ahead, 1);
+  static constexpr bool kQuantised = false;
+  struct Keys : FloatStep<2, 4> {
+    template <int kVectors>
+    static MS_INLINE void load(const std::byte* p, X (&x)[kSub][kVectors]) {
+      for (int v = 0; v < kVectors; ++v) vload_bf16_pairs(at<uint16_t>(p, 0) + 2 * v * kLanes, x[0][v], x[1][v]);
     }
-    return tile;
-  }
+  };
+  struct Values : FloatStep<1, 2> {
+    template <int kVectors>
+    static MS_INLINE void load(const std::byte* p, X (&x)[kSub][kVectors]) {
+      for (int v = 0; v < kVectors; ++v) x[0][v] = vload_bf16(at<uint16_t>(p, 0) + v * kLanes);
+    }
+  };
   static void write(std::byte* head, const KvHeadLayout& l, int slot, const float* k, const float* v, int64_t d) {
     uint16_t* keys = at<uint16_t>(head, 0) + 2 * slot;
     uint16_t* row = at<uint16_t>(head, l.v_codes) + int64_t{slot} * l.v_width;
@@ -79,22 +96,14 @@ struct KvBf16 {
 };
 
 struct KvF16 {
-  static void widen(const uint16_t* p, int64_t ahead, int64_t n, float* out) {
-    for (int64_t i = 0; i < n; i += kLanes) {
-      vstore(out + i, vload_f16(p + i));
-      if (i % 32 == 0) prefetch_ahead(p + i, ahead, 1);
+  static constexpr bool kQuantised = false;
+  struct Keys : FloatStep<1, 2> {
+    template <int kVectors>
+    static MS_INLINE void load(const std::byte* p, X (&x)[kSub][kVectors]) {
+      for (int v = 0; v < kVectors; ++v) x[0][v] = vload_f16(at<uint16_t>(p, 0) + v * kLanes);
     }
-  }
-  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout&, int64_t d, float* tile) {
-    widen(at<uint16_t>(head, 0), ahead, d * kBlockTokens, tile);
-    return tile;
-  }
-  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int begin, int end,
-                             float* tile) {
-    const int64_t from = int64_t{begin} * l.v_width;
-    widen(at<uint16_t>(head, l.v_codes) + from, ahead, int64_t{end} * l.v_width - from, tile + from);
-    return tile;
-  }
+  };
+  using Values = Keys;
   // The nearest finite number: the operand order of vmax and vmin lets NaN through.
   static VF saturate(VF x) { return vmin(vset(65504.0f), vmax(vset(-65504.0f), x)); }
   static void write(std::byte* head, const KvHeadLayout& l, int slot, const float* k, const float* v, int64_t d) {
@@ -125,116 +134,89 @@ struct Affine {
     for (; i < d; ++i) lo = x[i] < lo ? x[i] : lo, hi = x[i] > hi ? x[i] : hi;
     min = lo, scale = (hi - lo) / top;
   }
-  VF codes(VF x, float top) const {
+  // Codes of x[from .. from + 16); past the end, of zeros.
+  void codes(const float* x, int64_t from, int64_t d, float top, uint8_t (&out)[16]) const {
     const VF divisor = vset(scale > 0.0f ? scale : 1.0f);
-    return vround(vmin(vset(top), vmax((x - vset(min)) / divisor, vset(0.0f))));
-  }
-};
-
-inline void set_params(std::byte* head, size_t offset, int slot, const Affine& a) {
-  float* p = at<float>(head, offset) + slot;
-  p[0] = a.scale, p[kBlockTokens] = a.min;
-}
-
-struct KvInt8 {
-  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int64_t d, float* tile) {
-    const uint8_t* p = at<uint8_t>(head, 0);
-    const float* params = at<float>(head, l.k_params);
-    prefetch_ahead(params, ahead, 2 * kBlockTokens * sizeof(float));
-    for (int t = 0; t < kBlockTokens; t += kLanes) {
-      const VF scale = vload(params + t), min = vload(params + kBlockTokens + t);
-      for (int64_t i = 0; i < d; ++i) {
-        vstore(tile + i * kBlockTokens + t, vfma(vload_u8(p + i * kBlockTokens + t), scale, min));
-        if (t == 0) prefetch_ahead(p + i * kBlockTokens, ahead, 1);
-      }
-    }
-    return tile;
-  }
-  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int begin, int end,
-                             float* tile) {
-    const float* params = at<float>(head, l.v_params);
-    prefetch_ahead(params, ahead, 2 * kBlockTokens * sizeof(float));
-    for (int64_t t = begin; t < end; ++t) {
-      const uint8_t* p = at<uint8_t>(head, l.v_codes) + t * l.v_width;
-      prefetch_ahead(p, ahead, l.v_width);
-      const VF scale = vset(params[t]), min = vset(params[kBlockTokens + t]);
-      for (int64_t i = 0; i < l.v_width; i += kLanes)
-        vstore(tile + t * l.v_width + i, vfma(vload_u8(p + i), scale, min));
-    }
-    return tile;
-  }
-  static void write(std::byte* head, const KvHeadLayout& l, int slot, const float* k, const float* v, int64_t d) {
-    constexpr float kTop = 255.0f;
-    const Affine ka(k, d, kTop), va(v, d, kTop);
-    set_params(head, l.k_params, slot, ka);
-    set_params(head, l.v_params, slot, va);
-    uint8_t* keys = at<uint8_t>(head, 0) + slot;
-    uint8_t* row = at<uint8_t>(head, l.v_codes) + int64_t{slot} * l.v_width;
-    for (int64_t i = 0; i < d; i += kLanes) {
-      const int n = lanes_left(d - i);
-      uint8_t c[kLanes];
-      vstore_u8(c, ka.codes(vload_n(k + i, n), kTop));
-      for (int u = 0; u < n; ++u) keys[(i + u) * kBlockTokens] = c[u];
-      vstore_u8(row + i, va.codes(vload_n(v + i, n), kTop));
+    for (int i = 0; i < 16; i += kLanes) {
+      const VF v = vload_n(x + from + i, lanes_left(d - from - i));
+      vstore_u8(out + i, vround(vmin(vset(top), vmax((v - vset(min)) / divisor, vset(0.0f)))));
     }
   }
 };
 
-struct KvInt4 {
-  static const float* keys(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int64_t d, float* tile) {
-    const uint8_t* p = at<uint8_t>(head, 0);
-    const float* params = at<float>(head, l.k_params);
-    prefetch_ahead(params, ahead, 2 * kBlockTokens * sizeof(float));
-    for (int t = 0; t < kBlockTokens; t += kLanes) {
-      const VF scale = vload(params + t), min = vload(params + kBlockTokens + t);
-      for (int64_t i = 0; i < d; i += 2) {
-        VF low, high;
-        vload_u4(p + i / 2 * kBlockTokens + t, low, high);
-        vstore(tile + i * kBlockTokens + t, vfma(low, scale, min));
-        vstore(tile + (i + 1) * kBlockTokens + t, vfma(high, scale, min));
-        if (t == 0) prefetch_ahead(p + i / 2 * kBlockTokens, ahead, 1);
+// Codes of 8 or 4 bits. Four consecutive numbers share a 32-bit lane (kQuadByte tells where): dimensions of a key,
+// tokens of a value; a lane's even and odd bytes then are int16 pairs (0, 1) and (2, 3). With 4 bits a byte's high
+// nibble belongs to the next four dimensions of a key, and to the dimension half a row further of a value.
+template <int kBits>
+struct KvInt {
+  static constexpr bool kQuantised = true;
+  static constexpr int kTop = (1 << kBits) - 1;
+
+  struct Keys : IntStep<kBits == 8 ? 2 : 4, 4> {
+    template <int kVectors, int sub>
+    static MS_INLINE void load(const std::byte* p, VI (&x)[sub][kVectors]) {
+      const VI mask = iset(kTop << 16 | kTop);
+      for (int v = 0; v < kVectors; ++v) {
+        const VI raw = iload(p + v * kLanes * 4);
+        x[0][v] = iand(raw, mask);
+        if constexpr (kBits == 8) {
+          x[1][v] = shr16<8>(raw);
+        } else {
+          x[1][v] = iand(shr16<8>(raw), mask);
+          x[2][v] = iand(shr16<4>(raw), mask);
+          x[3][v] = shr16<12>(raw);
+        }
       }
     }
-    return tile;
-  }
-  static const float* values(const std::byte* head, int64_t ahead, const KvHeadLayout& l, int begin, int end,
-                             float* tile) {
-    const float* params = at<float>(head, l.v_params);
-    prefetch_ahead(params, ahead, 2 * kBlockTokens * sizeof(float));
-    const int64_t half = l.v_width / 2;
-    for (int64_t t = begin; t < end; ++t) {
-      const uint8_t* p = at<uint8_t>(head, l.v_codes) + t * half;
-      prefetch_ahead(p, ahead, half);
-      float* row = tile + t * l.v_width;
-      const VF scale = vset(params[t]), min = vset(params[kBlockTokens + t]);
-      for (int64_t i = 0; i < half; i += kLanes) {
-        VF low, high;
-        vload_u4(p + i, low, high);
-        vstore(row + i, vfma(low, scale, min));
-        vstore(row + half + i, vfma(high, scale, min));
+  };
+
+  struct Values : IntStep<2, kBits / 2> {
+    static constexpr int kVectorStep = 8 / kBits;  // column vectors in one vector of bytes
+    template <int kVectors>
+    static MS_INLINE void load(const std::byte* p, VI (&x)[2][kVectors]) {
+      if constexpr (kBits == 8) {
+        Keys::template load<kVectors, 2>(p, x);
+      } else {
+        for (int v = 0; v < kVectors; v += 2) {
+          VI four[4][1];
+          Keys::template load<1, 4>(p + v / 2 * kLanes * 4, four);
+          x[0][v] = four[0][0], x[1][v] = four[1][0];
+          x[0][v + 1] = four[2][0], x[1][v + 1] = four[3][0];
+        }
       }
     }
-    return tile;
+    static MS_INLINE int64_t column(int64_t vector, int64_t width) {
+      return kBits == 8 ? vector * kLanes : vector / 2 * kLanes + vector % 2 * (width / 2);
+    }
+  };
+
+  static constexpr int kQuadByte[4] = {0, 2, 1, 3};
+
+  static void set_params(std::byte* head, size_t offset, int slot, const Affine& a) {
+    float* p = at<float>(head, offset) + slot;
+    p[0] = a.scale, p[kBlockTokens] = a.min;
   }
   static void write(std::byte* head, const KvHeadLayout& l, int slot, const float* k, const float* v, int64_t d) {
-    constexpr float kTop = 15.0f;
+    constexpr int kPerByte = 8 / kBits, kQuad = 4 * kPerByte;  // dimensions of a key in a lane
     const Affine ka(k, d, kTop), va(v, d, kTop);
     set_params(head, l.k_params, slot, ka);
     set_params(head, l.v_params, slot, va);
-    uint8_t* keys = at<uint8_t>(head, 0) + slot;
-    for (int64_t i = 0; i < d; i += kLanes) {
-      uint8_t c[kLanes];
-      vstore_u8(c, ka.codes(vload_n(k + i, lanes_left(d - i)), kTop));
-      for (int u = 0; u < kLanes && i + u < d; u += 2)
-        keys[(i + u) / 2 * kBlockTokens] = static_cast<uint8_t>(c[u] | c[u + 1] << 4);
+    uint8_t low[16], high[16];
+    uint8_t* keys = at<uint8_t>(head, 0) + 4 * slot;
+    for (int64_t i = 0; i < d; i += 16) {
+      ka.codes(k, i, d, kTop, low);
+      for (int q = 0; q < 16 && i + q < d; q += kQuad)
+        for (int j = 0; j < 4; ++j)
+          keys[(i + q) / kPerByte * kBlockTokens + kQuadByte[j]] =
+              static_cast<uint8_t>(kBits == 8 ? low[q + j] : low[q + j] | low[q + 4 + j] << 4);
     }
-    const int64_t half = l.v_width / 2;
-    uint8_t* row = at<uint8_t>(head, l.v_codes) + slot * half;
-    for (int64_t i = 0; i < half; i += kLanes) {
-      const int n_high = lanes_left(d - half - i);
-      const VF low = va.codes(vload_n(v + i, lanes_left(d - i)), kTop);
-      const VF high = va.codes(n_high ? vload_n(v + half + i, n_high) : vset(0.0f), kTop);
-      vstore_u8(row + i, vfma(high, vset(16.0f), low));
+    const int64_t bytes = l.v_width / kPerByte;
+    uint8_t* values = at<uint8_t>(head, l.v_codes) + slot / 4 * 4 * bytes + kQuadByte[slot % 4];
+    for (int64_t i = 0; i < bytes; i += 16) {
+      va.codes(v, i, d, kTop, low);
+      if (kBits == 4) va.codes(v, bytes + i, d, kTop, high);
+      for (int u = 0; u < 16; ++u)
+        values[(i + u) * 4] = static_cast<uint8_t>(kBits == 8 ? low[u] : low[u] | high[u] << 4);
     }
   }
 };
@@ -246,8 +228,8 @@ inline void with_codec(KvFormat format, const F& fn) {
     case KvFormat::kF32: return fn(KvF32{});
     case KvFormat::kBf16: return fn(KvBf16{});
     case KvFormat::kF16: return fn(KvF16{});
-    case KvFormat::kInt8: return fn(KvInt8{});
-    case KvFormat::kInt4: return fn(KvInt4{});
+    case KvFormat::kInt8: return fn(KvInt<8>{});
+    case KvFormat::kInt4: return fn(KvInt<4>{});
   }
 }
 

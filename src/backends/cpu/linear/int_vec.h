@@ -29,6 +29,7 @@ MS_INLINE void istore(void* p, VI v) { _mm512_storeu_si512(p, v); }
 MS_INLINE VI iset(int32_t x) { return _mm512_set1_epi32(x); }
 MS_INLINE VI iand(VI a, VI b) { return _mm512_and_si512(a, b); }
 MS_INLINE VI isub(VI a, VI b) { return _mm512_sub_epi32(a, b); }
+MS_INLINE VI iadd(VI a, VI b) { return _mm512_add_epi32(a, b); }
 MS_INLINE VI and_or(VI v, VI mask, VI c) { return _mm512_ternarylogic_epi32(v, mask, c, 0xEA); }
 template <int n> MS_INLINE VI shr16(VI v) { return _mm512_srli_epi16(v, n); }
 template <int n> MS_INLINE VI shl16(VI v) { return _mm512_slli_epi16(v, n); }
@@ -56,6 +57,7 @@ MS_INLINE void istore(void* p, VI v) { _mm256_storeu_si256(static_cast<__m256i*>
 MS_INLINE VI iset(int32_t x) { return _mm256_set1_epi32(x); }
 MS_INLINE VI iand(VI a, VI b) { return _mm256_and_si256(a, b); }
 MS_INLINE VI isub(VI a, VI b) { return _mm256_sub_epi32(a, b); }
+MS_INLINE VI iadd(VI a, VI b) { return _mm256_add_epi32(a, b); }
 MS_INLINE VI and_or(VI v, VI mask, VI c) { return _mm256_or_si256(_mm256_and_si256(v, mask), c); }
 template <int n> MS_INLINE VI shr16(VI v) { return _mm256_srli_epi16(v, n); }
 template <int n> MS_INLINE VI shl16(VI v) { return _mm256_slli_epi16(v, n); }
@@ -87,6 +89,7 @@ MS_INLINE void istore(void* p, VI v) { vst1q_u8(static_cast<uint8_t*>(p), vreint
 MS_INLINE VI iset(int32_t x) { return vdupq_n_s32(x); }
 MS_INLINE VI iand(VI a, VI b) { return vandq_s32(a, b); }
 MS_INLINE VI isub(VI a, VI b) { return vsubq_s32(a, b); }
+MS_INLINE VI iadd(VI a, VI b) { return vaddq_s32(a, b); }
 MS_INLINE VI and_or(VI v, VI mask, VI c) { return vorrq_s32(vandq_s32(v, mask), c); }
 template <int n> MS_INLINE VI shr16(VI v) {
   return vreinterpretq_s32_u16(vshrq_n_u16(vreinterpretq_u16_s32(v), n));
