@@ -1,12 +1,14 @@
 // `mainspring bench`: prefill and decode rates, time to first token, load time and memory.
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <random>
 
 #include "base/memory_info.h"
 #include "base/progress.h"
 #include "base/str.h"
 #include "cli/cancel.h"
+#include "cli/line_reader.h"
 #include "cli/model_args.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -46,38 +48,43 @@ struct Timeline {
   double end = 0;
 };
 
+struct Load {
+  int64_t prompt_tokens = 0, output_tokens = 0, batch = 1;
+};
+
+struct Sample {
+  double prefill = 0, decode = 0;   // tokens per second of the whole batch
+  double ttft = 0;                  // seconds until the last request has its first token
+};
+
 class Bench {
  public:
-  Bench(Engine& engine, const Settings& s, SignalWatcher& signals)
-      : engine_(engine), prompt_tokens_(s.integer("prompt-tokens")), output_tokens_(s.integer("output-tokens")),
-        batch_(s.integer("batch")), repeated_(s.text("tokens") == "repeated"),
-        random_(s.given("seed") ? static_cast<uint64_t>(s.integer("seed")) : 1), cancel_(signals) {}
+  Bench(Engine& engine, bool repeated, uint64_t seed, SignalWatcher& signals)
+      : engine_(engine), repeated_(repeated), random_(seed), cancel_(signals) {}
 
-  // False when a signal stopped it.
-  bool measure(bool keep) {
+  // Prompts are those of a seed from now on: equal ones are found in the prefix cache.
+  void seed(uint64_t value) { random_.seed(value); }
+
+  // Nothing when a signal stopped it.
+  std::optional<Sample> measure(const Load& load) {
     std::vector<std::vector<int32_t>> prompts;
-    for (int64_t i = 0; i < batch_; ++i) prompts.push_back(random_prompt());
+    for (int64_t i = 0; i < load.batch; ++i) prompts.push_back(random_prompt(load.prompt_tokens));
     const Timeline prefill = run(prompts, 1);
-    const Timeline decode = run(prompts, output_tokens_);
-    if (cancel_.signal()) return false;
-    if (!keep) return true;
-    ttft_.values.push_back(prefill.all_first);
-    prefill_.values.push_back(static_cast<double>(batch_ * prompt_tokens_) / prefill.all_first);
-    // The tokens after the very first one, in the time after it.
-    decode_.values.push_back(static_cast<double>(batch_ * output_tokens_ - 1) /
-                             std::max(decode.end - decode.first, 1e-9));
-    return true;
+    const Timeline decode = run(prompts, load.output_tokens);
+    if (cancel_.signal()) return std::nullopt;
+    // Decode: the tokens after the very first one, in the time after it.
+    return Sample{.prefill = static_cast<double>(load.batch * load.prompt_tokens) / prefill.all_first,
+                  .decode = static_cast<double>(load.batch * load.output_tokens - 1) /
+                            std::max(decode.end - decode.first, 1e-9),
+                  .ttft = prefill.all_first};
   }
 
   int signal() const { return cancel_.signal(); }
-  const Series& prefill() const { return prefill_; }
-  const Series& decode() const { return decode_; }
-  const Series& ttft() const { return ttft_; }
 
  private:
-  std::vector<int32_t> random_prompt() {
+  std::vector<int32_t> random_prompt(int64_t tokens) {
     const auto vocab = static_cast<uint64_t>(engine_.info().vocab_size);
-    std::vector<int32_t> ids(static_cast<size_t>(prompt_tokens_));
+    std::vector<int32_t> ids(static_cast<size_t>(tokens));
     const auto one = static_cast<int32_t>(random_() % vocab);
     for (int32_t& id : ids) id = repeated_ ? one : static_cast<int32_t>(random_() % vocab);
     return ids;
@@ -115,18 +122,30 @@ class Bench {
   }
 
   Engine& engine_;
-  int64_t prompt_tokens_, output_tokens_, batch_;
   bool repeated_;
   std::mt19937_64 random_;
   CancelOnSignal cancel_;
-  Series prefill_, decode_, ttft_;
 };
 
-void report(App& app, const Engine& engine, const Bench& bench, double load_s) {
+struct Results {
+  Series prefill, decode, ttft;
+
+  void add(const Sample& s) {
+    prefill.values.push_back(s.prefill);
+    decode.values.push_back(s.decode);
+    ttft.values.push_back(s.ttft);
+  }
+};
+
+int64_t beyond_weights_and_kv(const ModelInfo& info) {
+  return static_cast<int64_t>(resident_bytes()) - static_cast<int64_t>(info.weight_bytes + info.kv_bytes);
+}
+
+void report(App& app, const Engine& engine, const Results& results, double load_s) {
   const Settings& s = app.settings;
   const ModelInfo& info = engine.info();
   const auto resident = static_cast<int64_t>(resident_bytes());
-  const int64_t beyond = resident - static_cast<int64_t>(info.weight_bytes + info.kv_bytes);
+  const int64_t beyond = beyond_weights_and_kv(info);
   if (s.flag("json")) {
     app.out.write(Json::object({{"model", info.path},
                                 {"architecture", info.architecture},
@@ -134,14 +153,15 @@ void report(App& app, const Engine& engine, const Bench& bench, double load_s) {
                                 {"threads", info.threads},
                                 {"dtype", info.dtype},
                                 {"kv_dtype", info.kv_dtype},
+                                {"quantize", info.quantize},
                                 {"prompt_tokens", s.integer("prompt-tokens")},
                                 {"output_tokens", s.integer("output-tokens")},
                                 {"batch", s.integer("batch")},
                                 {"repeat", s.integer("repeat")},
                                 {"load_s", load_s},
-                                {"prefill_tokens_per_s", bench.prefill().json()},
-                                {"decode_tokens_per_s", bench.decode().json()},
-                                {"ttft_s", bench.ttft().json()},
+                                {"prefill_tokens_per_s", results.prefill.json()},
+                                {"decode_tokens_per_s", results.decode.json()},
+                                {"ttft_s", results.ttft.json()},
                                 {"weight_bytes", info.weight_bytes},
                                 {"kv_bytes", info.kv_bytes},
                                 {"workspace_bytes", info.workspace_bytes},
@@ -152,17 +172,58 @@ void report(App& app, const Engine& engine, const Bench& bench, double load_s) {
     return;
   }
   std::string out = cat(printable(info.path, 200), ": ", info.architecture, ", ", info.device, ", ", info.dtype,
-                        ", KV ", info.kv_dtype, "\n", s.integer("prompt-tokens"),
+                        info.quantize.empty() ? "" : ", ", info.quantize, ", KV ", info.kv_dtype, "\n", s.integer("prompt-tokens"),
                         " prompt tokens, ", s.integer("output-tokens"), " output tokens, batch ", s.integer("batch"),
                         ", ", s.integer("repeat"), " runs\n\n");
   out += table_text({{"", "median", "min", "max"},
-                     bench.prefill().row("prefill tokens/s", 1),
-                     bench.decode().row("decode tokens/s", 1),
-                     bench.ttft().row("first token s", 4)});
+                     results.prefill.row("prefill tokens/s", 1),
+                     results.decode.row("decode tokens/s", 1),
+                     results.ttft.row("first token s", 4)});
   out += cat("\nload ", fixed(load_s, 2), " s, weights ", human_bytes(info.weight_bytes), ", KV cache ",
              human_bytes(info.kv_bytes), ", resident ", human_bytes(static_cast<uint64_t>(resident)), " (",
              beyond < 0 ? "-" : "+", human_bytes(static_cast<uint64_t>(std::abs(beyond))), " beyond those two)\n");
   app.out.write(out);
+}
+
+Load load_of(const Settings& s) {
+  return {s.integer("prompt-tokens"), s.integer("output-tokens"), s.integer("batch")};
+}
+
+// One measurement for every line of stdin, so that another program can interleave its own with them: a JSON object with
+// any of prompt_tokens, output_tokens, batch (at most the options') and seed. Answered by a line each.
+int answer_requests(App& app, const Engine& engine, Bench& bench, double load_s) {
+  const Load most = load_of(app.settings);
+  LineReader reader(app.signals, false, -1, {});
+  for (std::string line; reader.read("", line) == ReadResult::kLine;) {
+    const Json request = parse_json(line, "request");
+    Load load = most;
+    const auto take = [&](const char* name, int64_t& value, int64_t least) {
+      const Json* given = request.find(name);
+      if (!given) return;
+      const int64_t n = given->as_int();
+      if (n < least || n > value) fail(Code::kInvalidInput, "request: ", name, ": expected ", least, " to ", value, ", found ", n);
+      value = n;
+    };
+    take("prompt_tokens", load.prompt_tokens, 1);
+    take("output_tokens", load.output_tokens, 2);
+    take("batch", load.batch, 1);
+    if (const Json* seed = request.find("seed")) bench.seed(seed->as_uint());
+    const auto sample = bench.measure(load);
+    if (!sample) return 128 + bench.signal();
+    const ModelInfo& info = engine.info();
+    app.out.write(Json::object({{"prefill_tokens_per_s", sample->prefill},
+                                {"decode_tokens_per_s", sample->decode},
+                                {"ttft_s", sample->ttft},
+                                {"device", info.device},
+                                {"dtype", info.dtype},
+                                {"kv_dtype", info.kv_dtype},
+                                {"load_s", load_s},
+                                {"weight_bytes", info.weight_bytes},
+                                {"kv_bytes", info.kv_bytes},
+                                {"resident_beyond_weights_and_kv_bytes", beyond_weights_and_kv(info)}})
+                      .dump() + "\n");
+  }
+  return 0;
 }
 
 }  // namespace
@@ -176,15 +237,21 @@ int run_bench(App& app) {
   const Clock::time_point start = Clock::now();
   const auto engine = load_engine(app, options);
   const double load_s = seconds_since(start);
-  Bench bench(*engine, s, app.signals);
+  Bench bench(*engine, s.text("tokens") == "repeated", s.given("seed") ? static_cast<uint64_t>(s.integer("seed")) : 1,
+              app.signals);
+  if (s.flag("requests")) return answer_requests(app, *engine, bench, load_s);
+  const Load load = load_of(s);
+  Results results;
   Progress progress("bench", ProgressUnit::kItems);
   const int64_t runs = s.integer("repeat") + 1;   // the first one only warms up
   for (int64_t i = 0; i < runs; ++i) {
-    if (!bench.measure(i > 0)) return 128 + bench.signal();
+    const auto sample = bench.measure(load);
+    if (!sample) return 128 + bench.signal();
+    if (i > 0) results.add(*sample);
     progress.update(static_cast<uint64_t>(i) + 1, static_cast<uint64_t>(runs));
   }
   progress.clear();
-  report(app, *engine, bench, load_s);
+  report(app, *engine, results, load_s);
   return 0;
 }
 

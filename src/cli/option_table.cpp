@@ -61,6 +61,8 @@ constexpr OptionSpec kOptions[] = {
      .help = "measurements (after one that only warms up)"},
     {.name = "tokens", .kind = kChoice, .value = "HOW", .fallback = "random", .choices = "random|repeated",
      .commands = kBench, .help = "prompt token ids: random, or one id repeated"},
+    {.name = "requests", .kind = kFlag, .fallback = "false", .commands = kBench, .shared = false,
+     .help = "measure once for every line of stdin, a JSON object (see docs/cli.md), and answer with a line"},
     {.name = "self-test", .kind = kFlag, .fallback = "true", .commands = kDoctor,
      .help = "compare the kernels of every usable instruction set with plain arithmetic"},
     {.name = "verify", .kind = kFlag, .fallback = "false", .commands = kPull, .shared = false,

@@ -69,7 +69,7 @@ def greedy(*args, n=12, **kw):
     return good("generate", "-m", MODEL, "--temperature", "0", "--max-tokens", str(n), *args, **kw)
 
 
-COMMANDS = ["chat", "generate", "inspect", "tokenize", "perplexity", "logits", "bench", "doctor", "pull", "list", "rm",
+COMMANDS = ["chat", "generate", "inspect", "tokenize", "perplexity", "logits", "bench", "doctor", "pull", "pack", "list", "rm",
             "version", "completion"]
 
 
@@ -413,6 +413,10 @@ def test_bench():
     for name in ("prefill_tokens_per_s", "decode_tokens_per_s", "ttft_s"):
         assert 0 < r[name]["min"] <= r[name]["median"] <= r[name]["max"] and len(r[name]["all"]) == 2
     assert r["load_s"] > 0 and r["weight_bytes"] > 0
+    lines = good("bench", MODEL, "--requests", "--prompt-tokens", "40", "--output-tokens", "8", "--batch", "2",
+                 stdin='{"prompt_tokens": 9, "output_tokens": 2}\n{}\n').out.splitlines()
+    assert len(lines) == 2 and all(json.loads(x)["decode_tokens_per_s"] > 0 for x in lines)
+    fails(2, "batch: expected 1 to 1, found 2", "bench", MODEL, "--requests", stdin='{"batch": 2}')
     assert "decode tokens/s" in good("bench", MODEL, "--prompt-tokens", "8", "--output-tokens", "4", "--repeat", "1").out
 
 
