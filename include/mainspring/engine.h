@@ -32,6 +32,8 @@ struct ModelOptions {
   int64_t max_step_tokens = 0;      // prefill chunk; 0: 512
   uint64_t kv_bytes = 0;            // KV cache size; 0: what context and max_sequences need, within free memory
   bool prefix_cache = true;
+  std::string speculate;            // ngram: guess ahead from earlier text, results are the same; off; empty: ngram
+  int64_t speculate_tokens = 0;     // most tokens guessed ahead in a step, up to 7; 0: 7
   std::string device = "cpu";       // cpu, ref (scalar oracle)
   std::string isa;                  // force an instruction set of the CPU device; empty: the best
 };
@@ -55,6 +57,7 @@ struct Usage {
   int64_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;
   double ttft_s = 0;                // submit to first token
   double decode_s = 0;              // first to last token
+  int64_t drafted_tokens = 0, accepted_tokens = 0;  // guessed ahead, and of these right
 };
 
 // What became known with one step (or several, when the reader is slow).
@@ -100,6 +103,7 @@ struct ModelInfo {
 struct EngineStats {
   int64_t waiting = 0, running = 0, kv_blocks_used = 0, kv_blocks_cached = 0, kv_blocks = 0;
   uint64_t steps = 0, prompt_tokens = 0, output_tokens = 0, preemptions = 0, prefix_hit_tokens = 0, prefix_asked_tokens = 0;
+  uint64_t drafted_tokens = 0, accepted_tokens = 0;  // guessed ahead (see ModelOptions::speculate), and of these right
 };
 
 // All methods may be called from any thread.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/str.h"
+#include "engine/draft_finder.h"
 #include "quant/encoding.h"
 
 namespace mainspring {
@@ -62,6 +63,13 @@ int64_t in_range(const char* option, int64_t value, int64_t fallback, int64_t lo
 }
 
 }  // namespace
+
+int32_t draft_tokens(const ModelOptions& o) {
+  if (o.speculate == "off") return 0;
+  if (!o.speculate.empty() && o.speculate != "ngram")
+    fail(Code::kInvalidInput, "--speculate: expected ngram or off, found \"", printable(o.speculate), "\"");
+  return static_cast<int32_t>(in_range("--speculate-tokens", o.speculate_tokens, DraftFinder::kMaxDraft, 1, DraftFinder::kMaxDraft));
+}
 
 RunnerConfig plan_runner(const ModelOptions& o, const Config& config, KvFormat format, size_t block_bytes,
                          uint64_t available) {

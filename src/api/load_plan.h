@@ -19,6 +19,9 @@ const Family& family_of(const Config& config);
 // Bytes of KV cache per token over all layers, from the configuration alone (before anything is loaded).
 size_t kv_token_bytes(const Config& config, KvFormat format);
 
+// Tokens that the engine may guess ahead; 0: no speculation.
+int32_t draft_tokens(const ModelOptions& options);
+
 // Context, sequences and blocks: what was asked for, or what fits. kOutOfMemory says how much is needed, how much there
 // is, and which option to lower. `block_bytes`: KV cache per block over all layers.
 RunnerConfig plan_runner(const ModelOptions& options, const Config& config, KvFormat format, size_t block_bytes,

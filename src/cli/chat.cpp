@@ -207,6 +207,7 @@ class Chat {
     const Usage u = generation.usage();
     std::string text = cat(u.output_tokens, " tokens");
     if (const double rate = decode_rate(u); rate > 0) text += cat(", ", fixed(rate, 1), " tokens/s");
+    if (u.accepted_tokens > 0) text += cat(", ", 100 * u.accepted_tokens / std::max<int64_t>(u.output_tokens, 1), " % guessed ahead");
     text += cat(", first token ", fixed(u.ttft_s, 2), " s, prompt ", u.prompt_tokens);
     if (u.cached_tokens > 0) text += cat(" (", u.cached_tokens, " cached)");
     if (generation.finish_reason() == FinishReason::kCancelled) text += ", stopped";

@@ -33,6 +33,8 @@ ModelOptions model_options(const Settings& s) {
   o.max_step_tokens = s.integer("max-step-tokens");
   o.kv_bytes = static_cast<uint64_t>(s.integer("kv-bytes"));
   o.prefix_cache = has("prefix-cache") && s.flag("prefix-cache");
+  o.speculate = has("speculate") ? s.text("speculate") : "off";
+  if (has("speculate-tokens")) o.speculate_tokens = s.integer("speculate-tokens");
   o.device = s.text("device");
   o.isa = s.text("isa");
   return o;
@@ -200,7 +202,9 @@ Json usage_json(const Usage& usage) {
                        {"cached_tokens", usage.cached_tokens},
                        {"output_tokens", usage.output_tokens},
                        {"ttft_s", usage.ttft_s},
-                       {"decode_s", usage.decode_s}});
+                       {"decode_s", usage.decode_s},
+                       {"drafted_tokens", usage.drafted_tokens},
+                       {"accepted_tokens", usage.accepted_tokens}});
 }
 
 Json logprobs_json(const Engine& engine, const std::vector<TokenLogprobs>& logprobs) {

@@ -1,7 +1,7 @@
 // The wire form of a batch plan: what rank 0 sends to the other ranks.
 //
 // Little-endian 32-bit words: magic, number of sequences; per sequence id (2 words), start, prompt length, flags (1 sample,
-// 2 all_logits), number of tokens, tokens, number of blocks, blocks.
+// 2 all_logits), drafted tokens, number of tokens, tokens, number of blocks, blocks.
 #include "engine/batch_plan.h"
 
 #include "base/errors.h"
@@ -11,9 +11,9 @@ namespace mainspring {
 
 namespace {
 
-constexpr uint32_t kMagic = 0x314E4C50;  // "PLN1"
+constexpr uint32_t kMagic = 0x324E4C50;  // "PLN2"
 constexpr uint32_t kSample = 1, kAllLogits = 2;
-constexpr size_t kMinSequenceWords = 7;
+constexpr size_t kMinSequenceWords = 8;
 
 class Writer {
  public:
@@ -77,6 +77,7 @@ std::vector<std::byte> serialize(const BatchPlan& plan) {
     w.word(static_cast<uint32_t>(s.start));
     w.word(static_cast<uint32_t>(s.prompt_length));
     w.word((s.sample ? kSample : 0) | (s.all_logits ? kAllLogits : 0));
+    w.word(static_cast<uint32_t>(s.drafted));
     w.list(s.tokens);
     w.list(s.blocks);
   }
@@ -85,7 +86,7 @@ std::vector<std::byte> serialize(const BatchPlan& plan) {
 
 BatchPlan deserialize_plan(const std::vector<std::byte>& bytes) {
   Reader r(bytes);
-  if (r.word() != kMagic) fail(Code::kInvalidInput, "batch plan: does not begin with the mark PLN1");
+  if (r.word() != kMagic) fail(Code::kInvalidInput, "batch plan: does not begin with the mark PLN2");
   BatchPlan plan;
   plan.sequences.resize(r.count(kMinSequenceWords, "sequences"));
   for (PlannedSequence& s : plan.sequences) {
@@ -97,6 +98,7 @@ BatchPlan deserialize_plan(const std::vector<std::byte>& bytes) {
     if (flags > (kSample | kAllLogits)) fail(Code::kInvalidInput, "batch plan: unknown flags ", flags);
     s.sample = (flags & kSample) != 0;
     s.all_logits = (flags & kAllLogits) != 0;
+    s.drafted = r.natural("drafted tokens");
     s.tokens = r.list("tokens");
     s.blocks = r.list("blocks");
   }

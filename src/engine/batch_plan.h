@@ -18,6 +18,8 @@ struct PlannedSequence {
   std::vector<int32_t> blocks;      // block table covering start + n tokens
   bool sample = false;              // wants logits of its last token (the chunk ends the known tokens)
   bool all_logits = false;          // wants logits of every token of the chunk (prompt logprobs)
+  int32_t drafted = 0;              // the last so many tokens are guesses to verify; with `sample` the logits of all of them
+                                    // and of the token before are wanted
   bool operator==(const PlannedSequence&) const = default;
 };
 

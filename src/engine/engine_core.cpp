@@ -6,10 +6,12 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
 #include "base/str.h"
+#include "engine/draft_finder.h"
 
 namespace mainspring {
 
@@ -23,11 +25,21 @@ struct Active {
   EngineRequest request;
   std::shared_ptr<RequestSink> sink;
   SequenceSampler sampler;
+  std::optional<DraftFinder> drafts;
   Clock::time_point submitted;
   Clock::time_point first, last;  // token times
   int64_t produced = 0;
   int64_t prompt_rows_seen = 0;   // prompt logits delivered so far
+  int64_t max_output = 0;         // tokens, as the scheduler bounds them
+  int64_t drafted = 0, accepted = 0;
 };
+
+Usage usage_of(const Active& a) {
+  Usage usage{.prompt_tokens = static_cast<int64_t>(a.request.prompt.size()), .output_tokens = a.produced,
+              .drafted_tokens = a.drafted, .accepted_tokens = a.accepted};
+  if (a.produced > 0) usage.ttft_s = seconds(a.submitted, a.first), usage.decode_s = seconds(a.first, a.last);
+  return usage;
+}
 
 struct Command {
   SequenceId id = 0;
@@ -49,12 +61,20 @@ struct EngineCore::Impl {
   SequenceId next_id = 1;
   EngineStats published;
 
-  uint64_t steps = 0, prompt_tokens = 0, output_tokens = 0;   // engine thread only
-  std::vector<int32_t> sampled;
+  // Engine thread only.
+  uint64_t steps = 0, prompt_tokens = 0, output_tokens = 0, drafted_tokens = 0, accepted_tokens = 0;
+  std::vector<int32_t> sampled_tokens;                  // of one step, in the order of the plan
+  std::vector<std::span<const int32_t>> sampled;        // per planned sequence
+  std::vector<Scheduler::Draft> drafts;
+  StepCosts costs;
   std::vector<SequenceId> done;
   std::thread thread;
 
   Impl(std::unique_ptr<ModelRunner> r, Config c) : config(std::move(c)), runner(std::move(r)), scheduler(scheduler_config()) {
+    const RunnerConfig& limits = runner->config();
+    // Spans point into it: it must never grow.
+    sampled_tokens.reserve(static_cast<size_t>(limits.max_sequences) + SchedulerConfig().max_draft_step);
+    sampled.reserve(static_cast<size_t>(limits.max_sequences));
     publish();
     thread = std::thread([this] { loop(); });
   }
@@ -75,9 +95,12 @@ struct EngineCore::Impl {
   void take_commands();
   void start(Command& command);
   void run_step();
+  void make_drafts();
+  void note_cost(const BatchPlan& plan, double seconds);
   void deliver(const BatchPlan& plan, const ModelRunner::Logits& logits);
   void deliver_prompt_rows(Active& a, const PlannedSequence& seq, const ModelRunner::Logits& logits, int32_t first_row);
-  void deliver_token(SequenceId id, Active& a, const PlannedSequence& seq, std::span<float> row, int32_t& out);
+  void deliver_tokens(Active& a, const PlannedSequence& seq, const ModelRunner::Logits& logits, int32_t row);
+  bool deliver_token(SequenceId id, Active& a, std::span<float> row, int32_t& out);
   void finish(SequenceId id, FinishReason reason, const Error* error = nullptr);
   void publish();
   bool ends(const Active& a, int32_t token) const;
@@ -130,7 +153,9 @@ void EngineCore::Impl::start(Command& command) {
   active.emplace(command.id, std::move(a));
   try {
     scheduler.add(std::move(s));
+    ref.max_output = scheduler.info(command.id).max_output_tokens;
     ref.sampler.prompt(ref.request.prompt);
+    if (ref.drafts) ref.drafts->prompt(ref.request.prompt);
     prompt_tokens += static_cast<uint64_t>(length);
   } catch (const Error& e) {
     finish(command.id, FinishReason::kError, &e);
@@ -138,12 +163,16 @@ void EngineCore::Impl::start(Command& command) {
 }
 
 void EngineCore::Impl::run_step() {
-  const BatchPlan plan = scheduler.plan();
+  make_drafts();
+  const BatchPlan plan = scheduler.plan(drafts);
   if (plan.empty()) return;
-  sampled.assign(plan.sequences.size(), -1);
+  sampled.assign(plan.sequences.size(), {});
+  sampled_tokens.clear();
   done.clear();
   try {
+    const Clock::time_point before = Clock::now();
     const ModelRunner::Logits logits = runner->step(plan);
+    note_cost(plan, seconds(before, Clock::now()));
     ++steps;
     deliver(plan, logits);
   } catch (const Error& e) {
@@ -155,6 +184,30 @@ void EngineCore::Impl::run_step() {
   for (SequenceId id : done) finish(id, FinishReason::kNone);
 }
 
+// Guesses for the sequences that decode, as long as a step with few tokens is expected: there, more tokens cost little.
+void EngineCore::Impl::make_drafts() {
+  drafts.clear();
+  const int32_t most = SchedulerConfig().max_draft_step;
+  if (config.max_draft <= 0 || static_cast<int32_t>(active.size()) >= most) return;
+  int32_t tokens = static_cast<int32_t>(active.size());
+  for (auto& [id, a] : active) {
+    if (!a->drafts || a->produced == 0) continue;
+    const std::span<const int32_t> draft = a->drafts->draft(std::min(config.max_draft, most - tokens), tokens, costs);
+    if (draft.empty()) continue;
+    drafts.push_back({id, draft});
+    tokens += static_cast<int32_t>(draft.size());
+  }
+}
+
+void EngineCore::Impl::note_cost(const BatchPlan& plan, double seconds) {
+  size_t tokens = 0;
+  for (const PlannedSequence& s : plan.sequences) {
+    if (s.tokens.size() != 1 + static_cast<size_t>(s.drafted)) return;  // a prefill
+    tokens += s.tokens.size();
+  }
+  if (tokens <= StepCosts::kMaxTokens) costs.measured(static_cast<int>(tokens), seconds);
+}
+
 void EngineCore::Impl::deliver(const BatchPlan& plan, const ModelRunner::Logits& logits) {
   for (size_t i = 0; i < plan.sequences.size(); ++i) {
     const PlannedSequence& seq = plan.sequences[i];
@@ -163,8 +216,10 @@ void EngineCore::Impl::deliver(const BatchPlan& plan, const ModelRunner::Logits&
     Active& a = *active.at(seq.id);
     try {
       if (seq.all_logits) deliver_prompt_rows(a, seq, logits, row);
-      const int32_t last = seq.all_logits ? row + static_cast<int32_t>(seq.tokens.size()) - 1 : row;
-      if (seq.sample) deliver_token(seq.id, a, seq, logits.row(last), sampled[i]);
+      if (!seq.sample) continue;
+      const size_t first = sampled_tokens.size();
+      deliver_tokens(a, seq, logits, seq.all_logits ? row + static_cast<int32_t>(seq.tokens.size()) - 1 : row);
+      sampled[i] = std::span<const int32_t>(sampled_tokens).subspan(first);
     } catch (const Error& e) {
       finish(seq.id, FinishReason::kError, &e);
     }
@@ -192,38 +247,53 @@ bool EngineCore::Impl::ends(const Active& a, int32_t token) const {
   return (!s.ignore_eos && in(config.eos_ids)) || in(s.stop_ids);
 }
 
-void EngineCore::Impl::deliver_token(SequenceId id, Active& a, const PlannedSequence& seq, std::span<float> row, int32_t& out) {
+// Samples position after position, as if each were a step of its own, until a draft turns out to be wrong: what comes after
+// a wrong token is not the logits of this sequence.
+void EngineCore::Impl::deliver_tokens(Active& a, const PlannedSequence& seq, const ModelRunner::Logits& logits, int32_t row) {
+  const size_t first_draft = seq.tokens.size() - static_cast<size_t>(seq.drafted);
   if (a.request.last_logits && a.produced == 0)
-    a.sink->logits(seq.start + static_cast<int64_t>(seq.tokens.size()) - 1, row);
+    a.sink->logits(seq.start + static_cast<int64_t>(first_draft) - 1, logits.row(row));
   if (!a.request.sample) {
-    done.push_back(id);
+    done.push_back(seq.id);
     a.sink->finished(FinishReason::kLength, nullptr, {});
     a.sink.reset();
-    out = 0;
+    sampled_tokens.push_back(0);
     return;
   }
+  a.drafted += seq.drafted;
+  drafted_tokens += static_cast<uint64_t>(seq.drafted);
+  for (int32_t i = 0;; ++i) {
+    int32_t token = 0;
+    const bool goes_on = deliver_token(seq.id, a, logits.row(row + i), token);
+    sampled_tokens.push_back(token);
+    const bool right = i < seq.drafted && token == seq.tokens[first_draft + static_cast<size_t>(i)];
+    a.accepted += right;
+    accepted_tokens += right;
+    if (!goes_on || !right) return;
+  }
+}
+
+// Whether the sequence goes on after the token.
+bool EngineCore::Impl::deliver_token(SequenceId id, Active& a, std::span<float> row, int32_t& out) {
   TokenLogprobs logprobs;
   const bool wants = a.request.sampling.top_logprobs >= 0;
   out = a.sampler.sample(row, wants ? &logprobs : nullptr);
   const bool end = ends(a, out);
   a.sampler.accept(out);
+  if (a.drafts) a.drafts->add(out);
   ++a.produced;
   ++output_tokens;
   a.last = Clock::now();
   if (a.produced == 1) a.first = a.last;
   if (!end) a.sink->token(out, wants ? &logprobs : nullptr);
-  const int64_t total = static_cast<int64_t>(a.request.prompt.size()) + a.produced;
-  const bool full = total >= runner->config().max_context ||
-                    (a.request.sampling.max_tokens >= 0 && a.produced >= a.request.sampling.max_tokens);
-  if (end || full) {
-    // The scheduler is told after the commit of this step; the reader already now.
-    done.push_back(id);
-    const Scheduler::Info info = scheduler.info(id);
-    Usage usage{.prompt_tokens = info.prompt_tokens, .cached_tokens = info.cached_tokens, .output_tokens = a.produced,
-                .ttft_s = seconds(a.submitted, a.first), .decode_s = seconds(a.first, a.last)};
-    a.sink->finished(end ? FinishReason::kStop : FinishReason::kLength, nullptr, usage);
-    a.sink.reset();
-  }
+  if (!end && a.produced < a.max_output) return true;
+  // The scheduler is told after the commit of this step; the reader already now.
+  done.push_back(id);
+  Usage usage = usage_of(a);
+  usage.cached_tokens = scheduler.info(id).cached_tokens;
+  a.sink->finished(end ? FinishReason::kStop : FinishReason::kLength, nullptr, usage);
+  a.sink.reset();
+  return false;
 }
 
 void EngineCore::Impl::finish(SequenceId id, FinishReason reason, const Error* error) {
@@ -231,9 +301,7 @@ void EngineCore::Impl::finish(SequenceId id, FinishReason reason, const Error* e
   if (it == active.end()) return;
   Active& a = *it->second;
   if (a.sink) {
-    Usage usage{.prompt_tokens = static_cast<int64_t>(a.request.prompt.size()), .output_tokens = a.produced};
-    if (a.produced > 0) usage.ttft_s = seconds(a.submitted, a.first), usage.decode_s = seconds(a.first, a.last);
-    a.sink->finished(reason, error, usage);
+    a.sink->finished(reason, error, usage_of(a));
   }
   active.erase(it);
   scheduler.finish(id);
@@ -245,7 +313,8 @@ void EngineCore::Impl::publish() {
   published = {.waiting = s.waiting, .running = s.running, .kv_blocks_used = s.blocks_in_use,
                .kv_blocks_cached = s.blocks_cached, .kv_blocks = s.n_blocks, .steps = steps,
                .prompt_tokens = prompt_tokens, .output_tokens = output_tokens, .preemptions = s.preemptions,
-               .prefix_hit_tokens = s.prefix_hit_tokens, .prefix_asked_tokens = s.prefix_asked_tokens};
+               .prefix_hit_tokens = s.prefix_hit_tokens, .prefix_asked_tokens = s.prefix_asked_tokens,
+               .drafted_tokens = drafted_tokens, .accepted_tokens = accepted_tokens};
 }
 
 EngineCore::EngineCore(std::unique_ptr<ModelRunner> runner, Config config)
@@ -274,8 +343,12 @@ SequenceId EngineCore::submit(EngineRequest request, std::shared_ptr<RequestSink
   std::unique_lock lock(m.mutex);
   const SequenceId id = m.next_id++;
   SequenceSampler sampler(request.sampling, m.config.eos_ids, m.runner->vocab_size(), m.config.seed + id);
-  auto active = std::make_unique<Active>(
-      Active{std::move(request), std::move(sink), std::move(sampler), Clock::now(), {}, {}, 0, 0});
+  auto active = std::make_unique<Active>(Active{.request = std::move(request), .sink = std::move(sink),
+                                                .sampler = std::move(sampler), .drafts = {}, .submitted = Clock::now()});
+  if (const EngineRequest& r = active->request; m.config.max_draft > 0 && r.sample) {
+    const auto prompt = static_cast<int64_t>(r.prompt.size()), room = c.max_context - prompt;
+    active->drafts.emplace(prompt + (r.sampling.max_tokens < 0 ? room : std::min(room, r.sampling.max_tokens)));
+  }
   m.inbox.push_back({id, std::move(active)});
   lock.unlock();
   m.wake.notify_all();

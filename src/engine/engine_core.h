@@ -16,6 +16,7 @@ class EngineCore {
     std::vector<int32_t> eos_ids;
     bool prefix_cache = true;
     uint64_t seed = 0;     // base of the seeds of unseeded requests
+    int32_t max_draft = 0; // tokens to guess ahead per sequence and step (at most DraftFinder::kMaxDraft); 0: no speculation
   };
   EngineCore(std::unique_ptr<ModelRunner> runner, Config config);
   // Cancels what runs and joins the thread.

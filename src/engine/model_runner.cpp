@@ -7,6 +7,7 @@
 #include "backends/wrap/trace_device.h"
 #include "base/checked_math.h"
 #include "base/str.h"
+#include "engine/scheduler.h"
 
 namespace mainspring {
 
@@ -64,14 +65,18 @@ void ModelRunner::allocate_kv() {
 
 namespace {
 
-// The largest plans a scheduler may give: one long prefill chunk at the end of the context, and full decode.
-BatchPlan worst_case(const RunnerConfig& c, bool decode, int32_t max_blocks) {
+// The largest plans a scheduler may give, each at the end of the context: a long prefill chunk, one token of every sequence,
+// drafts of one sequence to verify.
+enum class Shape { kPrefill, kDecode, kVerify };
+
+BatchPlan worst_case(const RunnerConfig& c, Shape shape, int32_t max_blocks) {
   BatchPlan plan;
   int32_t tokens_left = std::min(c.max_step_tokens, c.max_context * c.max_sequences);
+  if (shape == Shape::kVerify) tokens_left = std::min(tokens_left, SchedulerConfig().max_draft_step);
   for (int32_t s = 0; s < c.max_sequences && tokens_left > 0; ++s) {
     PlannedSequence seq;
-    const int32_t others = decode ? 0 : c.max_sequences - 1 - s;  // leave a token for each sequence after this one
-    const int32_t n = decode ? 1 : std::clamp(tokens_left - others, 1, c.max_context);
+    const int32_t others = shape == Shape::kPrefill ? c.max_sequences - 1 - s : 0;  // leave a token for each after this one
+    const int32_t n = shape == Shape::kDecode ? 1 : std::clamp(tokens_left - others, 1, c.max_context);
     seq.tokens.assign(static_cast<size_t>(n), 0);
     seq.start = c.max_context - n;
     seq.prompt_length = c.max_context;
@@ -88,8 +93,8 @@ BatchPlan worst_case(const RunnerConfig& c, bool decode, int32_t max_blocks) {
 void ModelRunner::dry_run() {
   TraceDevice trace(device_);
   Workspace measure;
-  for (const bool decode : {false, true}) {
-    BatchPlan plan = worst_case(c_, decode, max_blocks_per_sequence_);
+  for (const Shape shape : {Shape::kPrefill, Shape::kDecode, Shape::kVerify}) {
+    BatchPlan plan = worst_case(c_, shape, max_blocks_per_sequence_);
     // The first chunk may also want every row of logits it can get.
     PlannedSequence& first = plan.sequences.front();
     const size_t spare = static_cast<size_t>(c_.max_logit_rows) - (plan.sequences.size() - 1);
@@ -111,7 +116,9 @@ void ModelRunner::check(const BatchPlan& plan) const {
   for (const PlannedSequence& s : plan.sequences) {
     const int64_t n = static_cast<int64_t>(s.tokens.size()), end = s.start + n;
     tokens += n;
-    rows += s.all_logits ? n : s.sample;
+    rows += s.all_logits ? n : s.sample ? 1 + s.drafted : 0;
+    if (s.drafted < 0 || s.drafted >= n)
+      fail(Code::kInternal, "plan: sequence ", s.id, " has ", s.drafted, " drafts in ", n, " tokens");
     if (n == 0 || s.start < 0 || end > c_.max_context || static_cast<int64_t>(s.blocks.size()) * kBlockTokens < end)
       fail(Code::kInternal, "plan: sequence ", s.id, " has ", n, " tokens at ", s.start, " and ", s.blocks.size(), " blocks");
     for (int32_t t : s.tokens)
@@ -134,7 +141,7 @@ Batch ModelRunner::stage(const BatchPlan& plan) {
       a.tokens[t] = seq.tokens[i];
       a.positions[t] = pos;
       a.rope_lengths[t] = pos < seq.prompt_length ? seq.prompt_length : pos + 1;
-      if (seq.all_logits || (seq.sample && i == n - 1)) a.logit_rows[r++] = t;
+      if (seq.all_logits || (seq.sample && i >= n - 1 - seq.drafted)) a.logit_rows[r++] = t;
     }
     a.kv_length[s] = seq.start + n;
     int32_t* table = a.block_table + static_cast<int64_t>(s) * max_blocks_per_sequence_;

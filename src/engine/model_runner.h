@@ -35,7 +35,7 @@ class ModelRunner {
   const CausalLM& model() const noexcept { return *model_; }
 
   // Logits [rows, vocab] of one step, valid until the next one. `row_of[i]` is the first row of plan.sequences[i], -1 when
-  // it wanted none (all_logits: one row per token, else one row). Mutable: samplers work in place.
+  // it wanted none (all_logits: one row per token, else one row and one per drafted token). Mutable: samplers work in place.
   struct Logits {
     float* data = nullptr;
     int64_t vocab = 0;

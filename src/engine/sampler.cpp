@@ -141,20 +141,29 @@ float SequenceSampler::State::prepare(std::span<float> logits, std::span<const u
   return largest;
 }
 
-// The smallest superset of what the filters keep that is cheap to get.
+// Steps 9 to 12. Small sets come first: what a later filter leaves of the row bounds what an earlier one has to look at.
 void SequenceSampler::State::take_candidates(float scale) {
   const SamplingParams& p = params;
   if (limits_k()) {
     selector.take_top_k(p.top_k, scale);
     if (p.top_p < 1.0) selector.keep_top_p(p.top_p);
-  } else if (p.top_p < 1.0) {
-    const double total = selector.sum(scale);
-    selector.take_mass(p.top_p, scale);
-    selector.keep_top_mass(p.top_p * total);
-  } else {
-    // What is below exp(-87) has no weight; min-p is checked exactly afterwards, the margin covers rounding.
-    const double reach = p.min_p > 0 ? std::min(87.0, 0.001 - std::log(p.min_p)) : 87.0;
+  } else if (p.min_p > 0) {
+    // Checked exactly below, the margin covers rounding. Both sets are beginnings of the row in the order of the logits:
+    // where top-p's is the larger one, it leaves all of min-p's.
+    const double reach = std::min(87.0, 0.001 - std::log(p.min_p));
     selector.take_at_least(selector.largest() - static_cast<float>(reach) / scale, scale);
+    if (p.top_p < 1.0) {
+      const double mass = p.top_p * selector.sum(scale);
+      if (selector.candidate_sum() > mass) selector.keep_top_mass(mass);
+    }
+  } else if (p.top_p < 1.0) {
+    const bool cut = selector.take_top_p(p.top_p, scale);
+    if (cut && p.typical_p < 1.0) selector.take_typical(p.typical_p, scale);
+    if (cut) return;
+  } else if (p.typical_p < 1.0) {
+    return selector.take_typical(p.typical_p, scale);
+  } else {
+    selector.take_at_least(selector.largest() - 87.0f / scale, scale);  // what is below has no weight
   }
   if (p.min_p > 0) selector.keep_min_p(p.min_p);
   if (p.typical_p < 1.0) selector.keep_typical(p.typical_p, scale);
@@ -197,6 +206,7 @@ std::vector<TokenLogprob> SequenceSampler::distribution(std::span<float> logits,
   if (s.greedy()) return {{s.selector.argmax(), 0.0f}};
   const float scale = s.scale();
   s.take_candidates(scale);
+  s.selector.list_cut();
   const double log_total = std::log(s.selector.candidate_sum());
   std::vector<TokenLogprob> out;
   for (size_t i = 0; i < s.selector.size(); ++i) {

@@ -15,6 +15,7 @@
 #endif
 
 #define SCAN_INLINE static inline __attribute__((always_inline))
+#define SCAN_MEMBER inline __attribute__((always_inline))
 
 namespace mainspring {
 
@@ -140,6 +141,155 @@ SCAN_INLINE double block_sum_body(const float* x, int64_t n, float shift, float 
   return (total[0] + total[1]) + (total[2] + total[3]);
 }
 
+// Sums of blocks, added in the order of block_sum_body.
+struct Total {
+  double chains[4] = {0, 0, 0, 0};
+  SCAN_MEMBER void add(int64_t b, float sum) { chains[b % 4] += static_cast<double>(sum); }
+  SCAN_MEMBER double get() const { return (chains[0] + chains[1]) + (chains[2] + chains[3]); }
+};
+
+SCAN_INLINE float weigh_block(const float* x, float* w, const Floats& shifts, const Floats& factors, const Floats& lows,
+                              Floats& moment) {
+  Floats e[4];
+  for (int v = 0; v < 4; ++v) {
+    const Floats value = load(x + v * kLanes), t = (value - shifts) * factors;
+    e[v] = value >= lows ? exp2_of(t) : splat(0.0f);
+    store(w + v * kLanes, e[v]);
+    moment = moment + (e[v] > splat(0.0f) ? e[v] * t : splat(0.0f));  // t may be -inf
+  }
+  return horizontal_sum((e[0] + e[1]) + (e[2] + e[3]));
+}
+SCAN_INLINE double weigh_body(const float* x, int64_t n, float shift, float scale, float low, float* w, float* sums,
+                              double* moment) {
+  constexpr int64_t kFlush = 16;  // blocks: few enough additions in float
+  const Floats shifts = splat(shift), factors = splat(factor_of(scale)), lows = splat(low);
+  Floats part = splat(0.0f);
+  double moments = 0;
+  Total total;
+  int64_t b = 0;
+  for (; (b + 1) * kScanBlock <= n; ++b) {
+    sums[b] = weigh_block(x + b * kScanBlock, w + b * kScanBlock, shifts, factors, lows, part);
+    total.add(b, sums[b]);
+    if (b % kFlush != kFlush - 1) continue;
+    moments += static_cast<double>(horizontal_sum(part));
+    part = splat(0.0f);
+  }
+  if (b * kScanBlock < n) {
+    Tail t, weights;
+    fill_tail(t, x + b * kScanBlock, n - b * kScanBlock);
+    sums[b] = weigh_block(t.x, weights.x, shifts, factors, lows, part);
+    for (int64_t i = b * kScanBlock; i < n; ++i) w[i] = weights.x[i - b * kScanBlock];
+    total.add(b, sums[b]);
+  }
+  moments += static_cast<double>(horizontal_sum(part));
+  *moment = moments * 0.69314718055994531;  // the exponents were those of 2
+  return total.get();
+}
+
+// One block of a cut: keys, weights, and which lie in the band; what the two kinds of cut do differently.
+struct CutBlock {
+  Floats keys[4], weights[4];
+  Ints chosen[4];
+};
+struct CutByLogit {
+  float shift, scale;
+  SCAN_MEMBER float sum_block(const float* x, const float*, CutBlock& out) const {
+    const Floats shifts = splat(shift), factors = splat(factor_of(scale));
+    for (int v = 0; v < 4; ++v) {
+      out.keys[v] = load(x + v * kLanes);
+      out.weights[v] = exp2_of((out.keys[v] - shifts) * factors);
+    }
+    return horizontal_sum((out.weights[0] + out.weights[1]) + (out.weights[2] + out.weights[3]));
+  }
+};
+struct CutFolded {
+  ScanFold fold;
+  SCAN_MEMBER float sum_block(const float* x, const float* w, CutBlock& out) const {
+    for (int v = 0; v < 4; ++v) {
+      const Floats d = (load(x + v * kLanes) - splat(fold.shift)) * splat(fold.scale) - splat(fold.centre);
+      out.keys[v] = d < splat(0.0f) ? d : -d;
+      out.weights[v] = load(w + v * kLanes);
+    }
+    return 0;  // the caller knows it
+  }
+};
+// Returns the block's whole mass.
+template <class Rule>
+SCAN_INLINE float cut_block(const Rule& rule, const float* x, const float* w, float low, float high, float* high_sum,
+                            CutBlock& out) {
+  const float all = rule.sum_block(x, w, out);
+  Floats above[4];
+  for (int v = 0; v < 4; ++v) {
+    above[v] = out.keys[v] >= splat(high) ? out.weights[v] : splat(0.0f);
+    out.chosen[v] = (out.keys[v] >= splat(low)) & (out.keys[v] < splat(high));
+  }
+  *high_sum = horizontal_sum((above[0] + above[1]) + (above[2] + above[3]));
+  return all;
+}
+SCAN_INLINE bool any_lane(const Ints& v) {
+  Ints a = v | __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  a = a | __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  a = a | __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  return (a[0] | a[1]) != 0;
+}
+
+// Where a cut's band goes.
+struct Band {
+  int32_t* ids;
+  float *keys, *weights;
+  int64_t count = 0;
+};
+SCAN_INLINE void put_block(const CutBlock& block, int64_t first_id, int64_t n, Band& band) {
+  if (!any_lane((block.chosen[0] | block.chosen[1]) | (block.chosen[2] | block.chosen[3]))) return;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto v = i / kLanes, l = i % kLanes;
+    band.ids[band.count] = static_cast<int32_t>(first_id + i);
+    band.keys[band.count] = block.keys[v][l];
+    band.weights[band.count] = block.weights[v][l];
+    band.count += block.chosen[v][l] & 1;
+  }
+}
+// The last, incomplete block.
+template <class Rule>
+SCAN_INLINE void cut_tail(const Rule& rule, const float* x, const float* w, int64_t n, int64_t b, float low, float high,
+                          float* high_sums, Band& band, Total& total) {
+  const int64_t at = b * kScanBlock;
+  if (at == n) return;
+  Tail t, weights;
+  fill_tail(t, x + at, n - at);
+  for (int64_t i = 0; i < kScanBlock; ++i) weights.x[i] = w != nullptr && at + i < n ? w[at + i] : 0.0f;
+  CutBlock block;
+  total.add(b, cut_block(rule, t.x, weights.x, low, high, high_sums + b, block));
+  put_block(block, at, n - at, band);
+}
+template <class Rule>
+SCAN_INLINE double cut_of(const Rule& rule, const float* x, const float* w, int64_t n, float low, float high,
+                          float* high_sums, Band& band) {
+  Total total;
+  int64_t b = 0;
+  CutBlock block;
+  for (; (b + 1) * kScanBlock <= n; ++b) {
+    const int64_t at = b * kScanBlock;
+    total.add(b, cut_block(rule, x + at, w == nullptr ? w : w + at, low, high, high_sums + b, block));
+    put_block(block, at, kScanBlock, band);
+  }
+  cut_tail(rule, x, w, n, b, low, high, high_sums, band, total);
+  return total.get();
+}
+SCAN_INLINE double cut_body(const float* x, int64_t n, float shift, float scale, float low, float high, float* high_sums,
+                            int32_t* ids, float* keys, float* weights, int64_t* count) {
+  Band band{ids, keys, weights};
+  const double total = cut_of(CutByLogit{shift, scale}, x, nullptr, n, low, high, high_sums, band);
+  *count = band.count;
+  return total;
+}
+SCAN_INLINE int64_t cut_folded_body(const float* x, const float* w, int64_t n, const ScanFold& fold, float low, float high,
+                                    float* high_sums, int32_t* ids, float* keys, float* weights) {
+  Band band{ids, keys, weights};
+  cut_of(CutFolded{fold}, x, w, n, low, high, high_sums, band);
+  return band.count;
+}
+
 SCAN_INLINE void mask_body(float* x, int64_t n, const uint32_t* allowed) {
   const Ints lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   int64_t i = 0;
@@ -208,14 +358,6 @@ SCAN_INLINE int64_t compact_scalar(const float* keys, int64_t begin, int64_t n, 
   return count;
 }
 
-SCAN_INLINE int64_t collect_body(const float* x, int64_t n, float low, float high, int32_t first_id, int32_t* ids,
-                                 float* values) {
-  return collect_scalar(x, 0, n, low, high, first_id, ids, values, 0);
-}
-SCAN_INLINE int64_t compact_body(const float* keys, int64_t n, float low, int32_t* ids, float* a, float* b) {
-  return compact_scalar(keys, 0, n, low, ids, a, b, 0);
-}
-
 #if defined(__x86_64__)
 #define SCAN_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,popcnt")))
 
@@ -240,6 +382,69 @@ SCAN_AVX512 int64_t collect_packed(const float* x, int64_t n, float low, float h
   return collect_scalar(x, i, n, low, high, first_id, ids, values, count);
 }
 
+// Keys and weights of some blocks, for the band's tokens to be picked from when their ids are known: which lanes are chosen
+// cannot be predicted, so nothing branches on it but for a whole block.
+constexpr int64_t kGroupBlocks = 16;
+struct CutGroup {
+  float keys[kGroupBlocks * kScanBlock], weights[kGroupBlocks * kScanBlock];
+};
+SCAN_AVX512 void put_packed(const CutBlock& block, int64_t b, Band& band, CutGroup& group) {
+  __mmask16 m[4];
+  for (int v = 0; v < 4; ++v) m[v] = _mm512_movepi32_mask(reinterpret_cast<__m512i>(block.chosen[v]));
+  if ((m[0] | m[1] | m[2] | m[3]) == 0) return;
+  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const int64_t in_group = b % kGroupBlocks * kScanBlock;
+  for (int v = 0; v < 4; ++v) {
+    const __m512i id = _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<int32_t>(b * kScanBlock + v * kLanes)));
+    // All lanes may be written: no more have been collected than came before these.
+    _mm512_storeu_si512(band.ids + band.count, _mm512_maskz_compress_epi32(m[v], id));
+    store(group.keys + in_group + v * kLanes, block.keys[v]);
+    store(group.weights + in_group + v * kLanes, block.weights[v]);
+    band.count += __builtin_popcount(m[v]);
+  }
+}
+// Keys and weights of the ids collected since `done`, which lie in the group of block b.
+SCAN_AVX512 void pick_group(const CutGroup& group, int64_t b, int64_t done, Band& band) {
+  const __m512i first = _mm512_set1_epi32(static_cast<int32_t>(b / kGroupBlocks * kGroupBlocks * kScanBlock));
+  for (int64_t i = done; i < band.count; i += kLanes) {
+    const auto lanes = static_cast<__mmask16>(band.count - i >= kLanes ? 0xFFFF : (1u << (band.count - i)) - 1);
+    const __m512i at = _mm512_sub_epi32(_mm512_maskz_loadu_epi32(lanes, band.ids + i), first);
+    _mm512_mask_storeu_ps(band.keys + i, lanes, _mm512_mask_i32gather_ps(_mm512_setzero_ps(), lanes, at, group.keys, 4));
+    _mm512_mask_storeu_ps(band.weights + i, lanes, _mm512_mask_i32gather_ps(_mm512_setzero_ps(), lanes, at, group.weights, 4));
+  }
+}
+template <class Rule>
+SCAN_AVX512 double cut_packed_of(const Rule& rule, const float* x, const float* w, int64_t n, float low, float high,
+                                 float* high_sums, Band& band) {
+  Total total;
+  int64_t b = 0, done = 0;
+  CutBlock block;
+  CutGroup group;
+  for (; (b + 1) * kScanBlock <= n; ++b) {
+    const int64_t at = b * kScanBlock;
+    total.add(b, cut_block(rule, x + at, w == nullptr ? w : w + at, low, high, high_sums + b, block));
+    put_packed(block, b, band, group);
+    if (b % kGroupBlocks != kGroupBlocks - 1 && (b + 2) * kScanBlock <= n) continue;
+    pick_group(group, b, done, band);
+    done = band.count;
+  }
+  cut_tail(rule, x, w, n, b, low, high, high_sums, band, total);
+  return total.get();
+}
+SCAN_AVX512 double cut_packed(const float* x, int64_t n, float shift, float scale, float low, float high, float* high_sums,
+                              int32_t* ids, float* keys, float* weights, int64_t* count) {
+  Band band{ids, keys, weights};
+  const double total = cut_packed_of(CutByLogit{shift, scale}, x, nullptr, n, low, high, high_sums, band);
+  *count = band.count;
+  return total;
+}
+SCAN_AVX512 int64_t cut_folded_packed(const float* x, const float* w, int64_t n, const ScanFold& fold, float low, float high,
+                                      float* high_sums, int32_t* ids, float* keys, float* weights) {
+  Band band{ids, keys, weights};
+  cut_packed_of(CutFolded{fold}, x, w, n, low, high, high_sums, band);
+  return band.count;
+}
+
 SCAN_AVX512 int64_t compact_packed(const float* keys, int64_t n, float low, int32_t* ids, float* a, float* b) {
   const __m512 lows = _mm512_set1_ps(low);
   int64_t count = 0, i = 0;
@@ -259,29 +464,62 @@ SCAN_AVX512 int64_t compact_packed(const float* keys, int64_t n, float low, int3
 }
 #endif
 
-// One table of functions with the given target attribute.
-#define SCAN_TABLE(isa, attribute, collect_function, compact_function)                                               \
-  attribute float block_max_##isa(const float* x, int64_t n, float* maxima) { return block_max_body(x, n, maxima); } \
-  attribute void weights_##isa(const float* x, int64_t n, float shift, float scale, float* w) {                      \
-    weights_body(x, n, shift, scale, w);                                                                             \
-  }                                                                                                                  \
-  attribute double block_sum_##isa(const float* x, int64_t n, float shift, float scale, float* sums) {               \
-    return block_sum_body(x, n, shift, scale, sums);                                                                 \
-  }                                                                                                                  \
-  attribute void mask_##isa(float* x, int64_t n, const uint32_t* allowed) { mask_body(x, n, allowed); }              \
-  attribute int64_t count_above_##isa(const float* x, int64_t n, float v) { return count_body<false>(x, n, v); }     \
-  attribute int64_t count_at_least_##isa(const float* x, int64_t n, float v) { return count_body<true>(x, n, v); }   \
-  attribute double mass_at_least_##isa(const float* keys, const float* mass, int64_t n, float v) {                   \
-    return mass_at_least_body(keys, mass, n, v);                                                                     \
-  }                                                                                                                  \
-  constexpr ScanKernels kTable_##isa = {#isa,           block_max_##isa,      weights_##isa,       block_sum_##isa,  \
-                                        mask_##isa,     count_above_##isa,    count_at_least_##isa,                  \
-                                        mass_at_least_##isa, collect_function, compact_function};
+// One table of functions with the given target attribute. Those that select have another form where lanes can be packed.
+#define SCAN_SELECT(isa, attribute)                                                                                      \
+  attribute int64_t collect_##isa(const float* x, int64_t n, float low, float high, int32_t first_id, int32_t* ids,      \
+                                  float* values) {                                                                       \
+    return collect_scalar(x, 0, n, low, high, first_id, ids, values, 0);                                                 \
+  }                                                                                                                      \
+  attribute int64_t compact_##isa(const float* keys, int64_t n, float low, int32_t* ids, float* a, float* b) {           \
+    return compact_scalar(keys, 0, n, low, ids, a, b, 0);                                                                \
+  }                                                                                                                      \
+  attribute double cut_##isa(const float* x, int64_t n, float shift, float scale, float low, float high,                 \
+                             float* high_sums, int32_t* ids, float* keys, float* weights, int64_t* count) {              \
+    return cut_body(x, n, shift, scale, low, high, high_sums, ids, keys, weights, count);                                \
+  }                                                                                                                      \
+  attribute int64_t cut_folded_##isa(const float* x, const float* w, int64_t n, const ScanFold& fold, float low,         \
+                                     float high, float* high_sums, int32_t* ids, float* keys, float* weights) {          \
+    return cut_folded_body(x, w, n, fold, low, high, high_sums, ids, keys, weights);                                     \
+  }
+#define SCAN_TABLE(isa, attribute, select)                                                                               \
+  attribute float block_max_##isa(const float* x, int64_t n, float* maxima) { return block_max_body(x, n, maxima); }     \
+  attribute void weights_##isa(const float* x, int64_t n, float shift, float scale, float* w) {                          \
+    weights_body(x, n, shift, scale, w);                                                                                 \
+  }                                                                                                                      \
+  attribute double block_sum_##isa(const float* x, int64_t n, float shift, float scale, float* sums) {                   \
+    return block_sum_body(x, n, shift, scale, sums);                                                                     \
+  }                                                                                                                      \
+  attribute double weigh_##isa(const float* x, int64_t n, float shift, float scale, float low, float* w, float* sums,    \
+                               double* moment) {                                                                         \
+    return weigh_body(x, n, shift, scale, low, w, sums, moment);                                                         \
+  }                                                                                                                      \
+  attribute void mask_##isa(float* x, int64_t n, const uint32_t* allowed) { mask_body(x, n, allowed); }                  \
+  attribute int64_t count_above_##isa(const float* x, int64_t n, float v) { return count_body<false>(x, n, v); }         \
+  attribute int64_t count_at_least_##isa(const float* x, int64_t n, float v) { return count_body<true>(x, n, v); }       \
+  attribute double mass_at_least_##isa(const float* keys, const float* mass, int64_t n, float v) {                       \
+    return mass_at_least_body(keys, mass, n, v);                                                                         \
+  }                                                                                                                      \
+  constexpr ScanKernels kTable_##isa = {.name = #isa,                                                                    \
+                                        .block_max = block_max_##isa,                                                    \
+                                        .weights = weights_##isa,                                                        \
+                                        .block_sum = block_sum_##isa,                                                    \
+                                        .weigh = weigh_##isa,                                                            \
+                                        .cut = cut_##select,                                                             \
+                                        .cut_folded = cut_folded_##select,                                               \
+                                        .mask = mask_##isa,                                                              \
+                                        .count_above = count_above_##isa,                                                \
+                                        .count_at_least = count_at_least_##isa,                                          \
+                                        .mass_at_least = mass_at_least_##isa,                                            \
+                                        .collect = collect_##select,                                                     \
+                                        .compact = compact_##select};
 
-SCAN_TABLE(portable, , collect_body, compact_body)
+SCAN_SELECT(portable, )
+SCAN_TABLE(portable, , portable)
 #if defined(__x86_64__)
-SCAN_TABLE(avx2, __attribute__((target("avx2,fma"))), collect_body, compact_body)
-SCAN_TABLE(avx512, SCAN_AVX512, collect_packed, compact_packed)
+#define SCAN_AVX2 __attribute__((target("avx2,fma")))
+SCAN_SELECT(avx2, SCAN_AVX2)
+SCAN_TABLE(avx2, SCAN_AVX2, avx2)
+SCAN_TABLE(avx512, SCAN_AVX512, packed)
 #endif
 
 }  // namespace

@@ -10,6 +10,15 @@ namespace mainspring {
 inline constexpr int64_t kScanBlock = 64;
 constexpr int64_t scan_blocks(int64_t n) { return (n + kScanBlock - 1) / kScanBlock; }
 
+// How a token's logit tells its distance from a centre, as exponents: -|(x - shift) * scale - centre|.
+struct ScanFold {
+  float shift = 0, scale = 1, centre = 0;
+  float key(float x) const {
+    const float d = (x - shift) * scale - centre;
+    return d < 0 ? d : -d;
+  }
+};
+
 struct ScanKernels {
   const char* name;
   // maxima[b] = the largest of block b, -inf when it has none; returns the largest of all. NaN is never the largest.
@@ -19,6 +28,17 @@ struct ScanKernels {
   void (*weights)(const float* x, int64_t n, float shift, float scale, float* w);
   // sums[b] = the sum of block b's weights, added in one fixed order; returns the sum of all.
   double (*block_sum)(const float* x, int64_t n, float shift, float scale, float* sums);
+  // The next three work with weights as weights() gives them and sums in the order of block_sum().
+  // Writes the weights of x >= low, 0 for the others, and the sums of both kinds of block_sum; *moment = the sum of
+  // w[i] * (x[i] - shift) * scale.
+  double (*weigh)(const float* x, int64_t n, float shift, float scale, float low, float* w, float* sums, double* moment);
+  // Returns the sum of all weights. high_sums[b] = the sum of block b's weights where x >= high. Collects id, x and weight
+  // where low <= x < high (room for n entries each); *count says how many.
+  double (*cut)(const float* x, int64_t n, float shift, float scale, float low, float high, float* high_sums, int32_t* ids,
+                float* keys, float* weights, int64_t* count);
+  // The same for given weights and folded keys; returns how many were collected.
+  int64_t (*cut_folded)(const float* x, const float* w, int64_t n, const ScanFold& fold, float low, float high,
+                        float* high_sums, int32_t* ids, float* keys, float* weights);
   // x[i] = -inf where bit i of `allowed` is 0.
   void (*mask)(float* x, int64_t n, const uint32_t* allowed);
   int64_t (*count_above)(const float* x, int64_t n, float value);     // x > value

@@ -48,7 +48,7 @@ struct Budget {
 };
 
 int32_t logit_rows_of(const PlannedSequence& p) {
-  return p.all_logits ? static_cast<int32_t>(p.tokens.size()) : static_cast<int32_t>(p.sample);
+  return p.all_logits ? static_cast<int32_t>(p.tokens.size()) : p.sample ? 1 + p.drafted : 0;
 }
 
 // Position in the order of service.
@@ -84,8 +84,9 @@ struct Scheduler::Impl {
   enum class Admission { kDone, kDeferred, kBlocked };
   Admission admit(Sequence& s);
   void plan_waiting(BatchPlan& plan, Budget& budget);
+  void add_drafts(std::span<const Draft> drafts, BatchPlan& plan, Budget& budget);
   void publish_full_blocks(Sequence& s);
-  void commit_one(const PlannedSequence& p, int32_t token);
+  void commit_one(const PlannedSequence& p, std::span<const int32_t> sampled);
   void check() const;
 };
 
@@ -248,13 +249,40 @@ void Scheduler::Impl::plan_waiting(BatchPlan& plan, Budget& budget) {
   }
 }
 
+void Scheduler::Impl::add_drafts(std::span<const Draft> drafts, BatchPlan& plan, Budget& budget) {
+  int32_t room = std::min(budget.tokens, config.max_draft_step - (config.max_step_tokens - budget.tokens));
+  for (const Draft& draft : drafts) {
+    if (room <= 0 || budget.logit_rows <= 0) return;
+    const auto p = std::find_if(plan.sequences.begin(), plan.sequences.end(),
+                                [&draft](const PlannedSequence& q) { return q.id == draft.id; });
+    if (p == plan.sequences.end() || !p->sample || p->all_logits || p->tokens.size() != 1) continue;
+    Sequence& s = get(draft.id);
+    // The last output token is never computed, so it cannot be a draft either.
+    int32_t n = std::min({static_cast<int32_t>(draft.tokens.size()), room, budget.logit_rows, s.max_output - s.output() - 1});
+    const auto blocks = static_cast<int32_t>(s.blocks.size());
+    const int32_t spare = waiting.empty() ? std::max(0, pool.available() - blocks_spoken_for()) : 0;
+    n = static_cast<int32_t>(std::min<int64_t>(n, int64_t{blocks + spare} * kBlockTokens - s.computed - 1));
+    if (n <= 0) continue;
+    if (const int32_t missing = blocks_for(s.computed + 1 + n) - blocks; missing > 0) {
+      const std::vector<BlockId> fresh = pool.alloc(missing);
+      s.blocks.insert(s.blocks.end(), fresh.begin(), fresh.end());
+    }
+    p->blocks.assign(s.blocks.begin(), s.blocks.begin() + blocks_for(s.computed + 1 + n));
+    p->tokens.insert(p->tokens.end(), draft.tokens.begin(), draft.tokens.begin() + n);
+    p->drafted = n;
+    s.planned += n;
+    room -= n;
+    budget.logit_rows -= n;
+  }
+}
+
 void Scheduler::Impl::publish_full_blocks(Sequence& s) {
   if (!shares(s)) return;
   for (; (s.published + 1) * kBlockTokens <= s.computed; ++s.published)
     pool.publish(s.tokens, s.request.cache_salt, s.blocks, s.published);
 }
 
-void Scheduler::Impl::commit_one(const PlannedSequence& p, int32_t token) {
+void Scheduler::Impl::commit_one(const PlannedSequence& p, std::span<const int32_t> sampled) {
   const auto it = all.find(p.id);
   if (it == all.end()) return;
   Sequence& s = *it->second;
@@ -264,11 +292,17 @@ void Scheduler::Impl::commit_one(const PlannedSequence& p, int32_t token) {
   if (s.planned != n || s.computed != p.start)
     fail(Code::kInternal, "scheduler: commit of ", n, " tokens at ", p.start, " for sequence ", p.id, ", planned were ",
          s.planned, " at ", s.computed);
+  const auto accepted = static_cast<int32_t>(p.sample ? sampled.size() : 1) - 1;
+  if (accepted < 0 || accepted > p.drafted || !std::equal(sampled.begin(), sampled.begin() + accepted, p.tokens.end() - p.drafted))
+    fail(Code::kInternal, "scheduler: commit of ", accepted + 1, " tokens for sequence ", p.id, ", which do not begin with its ",
+         p.drafted, " drafted ones");
   s.planned = 0;
-  s.computed += n;
+  if (p.sample)
+    for (const int32_t token : sampled)
+      if (s.output() < s.max_output) s.tokens.push_back(token);
+  s.computed += n - p.drafted + accepted;
   if (p.all_logits) s.prompt_logits_done = std::min(s.computed, s.prompt());
   publish_full_blocks(s);
-  if (p.sample && s.output() < s.max_output) s.tokens.push_back(token);
   if (s.output() >= s.max_output && s.computed >= std::max(s.prompt(), s.known() - 1)) {
     running.erase(order_of(s));
     const int32_t computed = s.computed;
@@ -313,19 +347,20 @@ void Scheduler::add(Request request) {
 
 bool Scheduler::idle() const noexcept { return impl_->waiting.empty() && impl_->running.empty(); }
 
-BatchPlan Scheduler::plan() {
+BatchPlan Scheduler::plan(std::span<const Draft> drafts) {
   BatchPlan plan;
   Budget budget{impl_->config.max_step_tokens, impl_->config.max_logit_rows};
   for (auto& [order, s] : impl_->running) s->planned = 0;
   impl_->plan_running(plan, budget, /*decodes=*/true);
   impl_->plan_running(plan, budget, /*decodes=*/false);
   impl_->plan_waiting(plan, budget);
+  impl_->add_drafts(drafts, plan, budget);
   return plan;
 }
 
-void Scheduler::commit(const BatchPlan& plan, std::span<const int32_t> sampled) {
+void Scheduler::commit(const BatchPlan& plan, std::span<const std::span<const int32_t>> sampled) {
   if (sampled.size() != plan.sequences.size())
-    fail(Code::kInternal, "scheduler: ", sampled.size(), " sampled tokens for ", plan.sequences.size(), " sequences");
+    fail(Code::kInternal, "scheduler: ", sampled.size(), " lists of sampled tokens for ", plan.sequences.size(), " sequences");
   for (size_t i = 0; i < sampled.size(); ++i) impl_->commit_one(plan.sequences[i], sampled[i]);
 }
 

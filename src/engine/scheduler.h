@@ -17,6 +17,7 @@ struct SchedulerConfig {
   int32_t max_step_tokens = 512;     // prefill + decode tokens in a step
   int32_t max_logit_rows = 64;       // logit rows in a step: prompt_logits chunks are cut to fit
   int32_t max_context = 0;           // tokens of a sequence, prompt and output
+  int32_t max_draft_step = 8;        // drafts are only added to a step while it has at most so many tokens
   bool prefix_cache = true;
 };
 
@@ -46,11 +47,19 @@ class Scheduler {
 
   // The next step; empty only when idle. Decodes come first, then prefill chunks, in order, up to max_step_tokens.
   // A waiting sequence whose prompt begins like one that is just being prefilled waits for that one's blocks.
-  BatchPlan plan();
-  // After the step: sampled[i] is the token for plan.sequences[i] (ignored unless .sample). Appends it to the sequence,
-  // publishes full blocks. Sequences finished or cancelled meanwhile are skipped. A sequence that has reached its output
+  // Drafts are guesses of what follows the known tokens. After all else is planned, a decoding sequence gets as much of its
+  // draft as tokens, logit rows and blocks allow that nobody else could want in this or the next step: speculation neither
+  // delays nor preempts.
+  struct Draft {
+    SequenceId id = 0;
+    std::span<const int32_t> tokens;
+  };
+  BatchPlan plan(std::span<const Draft> drafts = {});
+  // After the step: sampled[i] are the tokens for plan.sequences[i] (ignored unless .sample): one, and one more for each
+  // drafted token that was right. Appends them to the sequence, publishes full blocks of such tokens; K and V of wrong drafts
+  // are overwritten by the steps that follow. Sequences finished or cancelled meanwhile are skipped. A sequence that has reached its output
   // bound becomes kFinished here and gives back its blocks; it is remembered until finish().
-  void commit(const BatchPlan& plan, std::span<const int32_t> sampled);
+  void commit(const BatchPlan& plan, std::span<const std::span<const int32_t>> sampled);
   // Removes a sequence (end of generation, cancel), giving back its blocks: cached prefix blocks stay findable. An
   // unknown id is ignored.
   void finish(SequenceId id);

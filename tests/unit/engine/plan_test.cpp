@@ -18,6 +18,7 @@ BatchPlan random_plan(std::mt19937& rng) {
     s.prompt_length = static_cast<int32_t>(rng() % 10000);
     s.sample = rng() % 2;
     s.all_logits = rng() % 2;
+    s.drafted = static_cast<int32_t>(rng() % 9);
     s.tokens.resize(rng() % 40);
     s.blocks.resize(rng() % 10);
     for (int32_t& t : s.tokens) t = static_cast<int32_t>(rng());

@@ -20,9 +20,12 @@ namespace {
 constexpr int32_t kVocab = 300;
 
 // Logits are noise drawn from a hash of all tokens so far. The hash runs through the KV memory, where every token leaves its
-// position and the hash up to it: a stale or foreign cell ends the step with an error.
+// position and the hash up to it: a stale or foreign cell ends the step with an error, or changes what follows. A model that
+// repeats itself prefers one successor of each token, out of a few.
 class HashModel final : public CausalLM {
  public:
+  explicit HashModel(bool repeats = false) : repeats_(repeats) {}
+
   Tensor forward(Ctx& ctx) const override {
     const Batch& b = ctx.batch;
     const Tensor logits = ctx.ws.alloc(DType::kF32, b.logit_rows.rows(), kVocab);
@@ -43,15 +46,18 @@ class HashModel final : public CausalLM {
         write(ctx.kv[0], table, {positions[t], hashes[static_cast<size_t>(t)]});
       }
     for (int64_t r = 0; r < b.logit_rows.rows(); ++r) {
-      const uint64_t h = hashes[static_cast<size_t>(b.logit_rows.as<int32_t>()[r])];
+      const int32_t t = b.logit_rows.as<int32_t>()[r];
+      const uint64_t h = hashes[static_cast<size_t>(t)];
       for (int32_t v = 0; v < kVocab; ++v)
-        logits.row<float>(r)[v] = 6.0f * static_cast<float>(random_uniform(h, static_cast<uint64_t>(v)));
+        logits.row<float>(r)[v] = (repeats_ ? 3.0f : 6.0f) * static_cast<float>(random_uniform(h, static_cast<uint64_t>(v)));
+      if (repeats_) logits.row<float>(r)[3 + (tokens[t] * 7 + 1) % 40] += 8.0f;
     }
     return logits;
   }
   std::vector<StateSpec> state() const override { return {{.kv_heads = 1, .head_dim = 8}}; }
 
  private:
+  bool repeats_;
   struct Cell {
     int64_t position;
     uint64_t hash;
@@ -79,7 +85,10 @@ struct Sink final : RequestSink {
   std::promise<void> done;
   void token(int32_t id, const TokenLogprobs* l) override {
     tokens.push_back(id);
-    if (l) logprobs.push_back(l->chosen.logprob);
+    if (!l) return;
+    logprobs.push_back(l->chosen.logprob);
+    logprobs.push_back(static_cast<float>(l->rank));
+    for (const TokenLogprob& t : l->top) logprobs.push_back(t.logprob);
   }
   void finished(FinishReason r, const Error* e, const Usage& u) override {
     reason = r;
@@ -93,15 +102,16 @@ class SamplerEngineTest : public testing::Test {
  protected:
   std::unique_ptr<Device> device = make_ref_device();
 
-  std::unique_ptr<EngineCore> core(int32_t n_blocks, int32_t sequences, int32_t step_tokens) {
+  std::unique_ptr<EngineCore> core(int32_t n_blocks, int32_t sequences, int32_t step_tokens, bool repeats = false,
+                                   int32_t max_draft = 0) {
     RunnerConfig r;
     r.kv_format = KvFormat::kF32;
     r.max_sequences = sequences;
     r.max_step_tokens = step_tokens;
     r.max_context = 160;
     r.n_blocks = n_blocks;
-    return std::make_unique<EngineCore>(std::make_unique<ModelRunner>(*device, std::make_unique<HashModel>(), kVocab, r),
-                                        EngineCore::Config{.eos_ids = {2}});
+    return std::make_unique<EngineCore>(std::make_unique<ModelRunner>(*device, std::make_unique<HashModel>(repeats), kVocab, r),
+                                        EngineCore::Config{.eos_ids = {2}, .max_draft = max_draft});
   }
 
   // Requests of many kinds; three stems, so that prefixes repeat.
@@ -196,6 +206,81 @@ TEST_F(SamplerEngineTest, CancelsUnderLoadDisturbNobody) {
       }
     }
   }
+}
+
+// Drafts change when tokens are computed and nothing else: tokens, log-probabilities, ends, for every kind of sampling.
+TEST_F(SamplerEngineTest, SpeculationChangesNothing) {
+  constexpr int kRequests = 40;
+  struct Shape { int32_t blocks, sequences, step, max_draft; };
+  for (const bool repeats : {false, true}) {
+    const auto all = [] {
+      std::vector<EngineRequest> out = requests(kRequests);
+      for (size_t i = 0; i < out.size(); ++i) {
+        if (i % 4 == 1) out[i].sampling.top_logprobs = 3;
+        if (i % 7 == 3) out[i].sampling.stop_ids = {11, 12};
+        if (i % 6 == 5) out[i].sampling.prompt_logprobs = true;
+        out[i].sampling.ignore_eos = i % 3 == 0;
+        if (i % 8 == 0) out[i].sampling.max_tokens = -1;
+      }
+      return out;
+    };
+    std::vector<std::shared_ptr<Sink>> plain;
+    uint64_t accepted = 0, wrong = 0, preemptions = 0;
+    for (const Shape shape : {Shape{64, 1, 512, 0}, Shape{64, 1, 512, 7}, Shape{64, 1, 512, 2}, Shape{200, 3, 512, 7},
+                              Shape{6, 6, 20, 7}, Shape{64, 1, 3, 7}}) {
+      auto engine = core(shape.blocks, shape.sequences, shape.step, repeats, shape.max_draft);
+      std::vector<std::shared_ptr<Sink>> sinks;
+      for (EngineRequest& r : all()) {
+        sinks.push_back(std::make_shared<Sink>());
+        engine->submit(std::move(r), sinks.back());
+        if (shape.sequences < 6) sinks.back()->done.get_future().wait();
+      }
+      int64_t drafted = 0;
+      for (size_t i = 0; i < sinks.size(); ++i) {
+        if (shape.sequences >= 6) sinks[i]->done.get_future().wait();
+        ASSERT_EQ(sinks[i]->error, "");
+        drafted += sinks[i]->usage.drafted_tokens;
+        if (shape.max_draft == 0) continue;
+        EXPECT_EQ(sinks[i]->tokens, plain[i]->tokens) << "request " << i << " with " << shape.max_draft << " drafted";
+        EXPECT_EQ(sinks[i]->logprobs, plain[i]->logprobs) << "request " << i;
+        EXPECT_EQ(sinks[i]->reason, plain[i]->reason);
+        EXPECT_EQ(sinks[i]->usage.output_tokens, plain[i]->usage.output_tokens);
+        EXPECT_LE(sinks[i]->usage.accepted_tokens, sinks[i]->usage.drafted_tokens);
+        accepted += static_cast<uint64_t>(sinks[i]->usage.accepted_tokens);
+        wrong += static_cast<uint64_t>(sinks[i]->usage.drafted_tokens - sinks[i]->usage.accepted_tokens);
+      }
+      if (shape.max_draft == 0) {
+        EXPECT_EQ(drafted, 0);
+        plain = std::move(sinks);
+      }
+      preemptions += engine->stats().preemptions;
+    }
+    if (!repeats) continue;
+    EXPECT_GT(accepted, 500u);
+    EXPECT_GT(wrong, 100u);
+    EXPECT_GT(preemptions, 0u);
+  }
+}
+
+// The number of steps is what it is all for.
+TEST_F(SamplerEngineTest, SpeculationSavesSteps) {
+  uint64_t steps[2];
+  for (const int32_t max_draft : {0, 7}) {
+    auto engine = core(64, 1, 512, /*repeats=*/true, max_draft);
+    auto sink = std::make_shared<Sink>();
+    EngineRequest r;
+    r.prompt = {5};
+    r.sampling.temperature = 0;
+    r.sampling.max_tokens = 150;
+    r.sampling.ignore_eos = true;
+    engine->submit(std::move(r), sink);
+    sink->done.get_future().wait();
+    for (int i = 0; i < 1000 && engine->stats().output_tokens < 150; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    steps[max_draft != 0] = engine->stats().steps;
+    EXPECT_EQ(engine->stats().accepted_tokens, 150 - engine->stats().steps);
+  }
+  EXPECT_EQ(steps[0], 150u);
+  EXPECT_LT(steps[1], 150u);
 }
 
 // Several answers to one prompt: it is computed once, and the answers differ by seed.

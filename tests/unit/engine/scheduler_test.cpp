@@ -36,25 +36,29 @@ class FakeModel {
   int32_t token_of(uint64_t hash) const { return static_cast<int32_t>(hash % static_cast<uint64_t>(vocab_)); }
   static uint64_t start(uint64_t salt) { return hash_combine(0xABCD, salt); }
 
-  // All known tokens of the sequence are given to verify what the block table leads to.
-  int32_t run(const PlannedSequence& p, const std::vector<int32_t>& known, uint64_t salt) {
-    const auto end = static_cast<size_t>(p.start) + p.tokens.size();
+  // All known tokens of the sequence are given to verify what the block table leads to. Returns the tokens sampled after
+  // the last known one and after each drafted one, up to the first that differs from the draft.
+  std::vector<int32_t> run(const PlannedSequence& p, const std::vector<int32_t>& known, uint64_t salt) {
+    const auto end = static_cast<size_t>(p.start) + p.tokens.size(), drafts_from = end - static_cast<size_t>(p.drafted);
     EXPECT_EQ(p.blocks.size(), (end + kB - 1) / kB);
-    EXPECT_LE(end, known.size());
+    EXPECT_LE(drafts_from, known.size());
     uint64_t h = start(salt);
+    std::vector<int32_t> sampled;
+    bool right = true;
     for (size_t i = 0; i < end; ++i) {
       Cell& c = cells_.at(static_cast<size_t>(p.blocks[i / kB]) * kB + i % kB);
       const bool computed_now = i >= static_cast<size_t>(p.start);
-      if (computed_now) {
-        EXPECT_EQ(p.tokens[i - static_cast<size_t>(p.start)], known[i]);
-      }
-      h = hash_combine(h, static_cast<uint64_t>(known[i]));
+      const int32_t token = computed_now ? p.tokens[i - static_cast<size_t>(p.start)] : known[i];
+      if (i >= drafts_from) right = right && token == sampled.back();
+      else EXPECT_EQ(token, known[i]);
+      h = hash_combine(h, static_cast<uint64_t>(token));
       if (computed_now)
-        c = Cell{known[i], h};
-      else if (c.token != known[i] || c.hash != h)
+        c = Cell{token, h};
+      else if (c.token != token || c.hash != h)
         ADD_FAILURE() << "sequence " << p.id << " reads a wrong cell at position " << i << " of " << p.start;
+      if (i + 1 >= drafts_from && right) sampled.push_back(token_of(h));
     }
-    return token_of(h);
+    return sampled;
   }
 
  private:
@@ -79,6 +83,7 @@ struct Client {
   std::vector<int32_t> tokens;         // prompt and output
   std::set<int32_t> logits_seen;       // prompt positions whose logits came
   int computed_since_admission = -1;   // end of what was computed; -1: nothing yet
+  int32_t blocks = 0;
   int32_t max_output = 0;
   bool ended = false, cancelled = false;
 };
@@ -103,8 +108,9 @@ class Driver {
     scheduler.finish(id);
   }
 
-  BatchPlan plan() {
-    BatchPlan p = scheduler.plan();
+  BatchPlan plan(std::span<const Scheduler::Draft> drafts = {}) {
+    BatchPlan p = scheduler.plan(drafts);
+    int32_t draft_blocks = 0;
     EXPECT_EQ(p.empty(), scheduler.idle());
     EXPECT_LE(p.sequences.size(), static_cast<size_t>(config.max_sequences));
     size_t total = 0, rows = 0;
@@ -115,11 +121,26 @@ class Driver {
       EXPECT_TRUE(ids.insert(s.id).second);
       EXPECT_FALSE(s.tokens.empty());
       total += s.tokens.size();
-      rows += s.all_logits ? s.tokens.size() : s.sample;
-      const Client& c = clients.at(s.id);
+      rows += s.all_logits ? s.tokens.size() : s.sample ? 1 + static_cast<size_t>(s.drafted) : 0;
+      Client& c = clients.at(s.id);
+      if (s.drafted > 0) {
+        drafted_tokens += static_cast<uint64_t>(s.drafted);
+        EXPECT_TRUE(s.sample && !s.all_logits);
+        EXPECT_EQ(static_cast<int32_t>(s.tokens.size()), s.drafted + 1);
+        const auto draft = std::find_if(drafts.begin(), drafts.end(), [&s](const auto& d) { return d.id == s.id; });
+        EXPECT_TRUE(draft != drafts.end() && std::equal(s.tokens.begin() + 1, s.tokens.end(), draft->tokens.begin()));
+        // Even if all are right, the output keeps its bound.
+        EXPECT_LE(c.tokens.size() + static_cast<size_t>(s.drafted) + 1,
+                  c.request.prompt.size() + static_cast<size_t>(c.max_output));
+      }
+      // Blocks that the sequence holds, among them those that wrong drafts have left it.
+      if (s.start != c.computed_since_admission) c.blocks = 0;
+      const int32_t without = std::max(c.blocks, (s.start + static_cast<int32_t>(s.tokens.size()) - s.drafted + kB - 1) / kB);
+      c.blocks = std::max(without, static_cast<int32_t>(s.blocks.size()));
+      draft_blocks += c.blocks - without;
       EXPECT_FALSE(c.ended);
       EXPECT_EQ(s.prompt_length, static_cast<int32_t>(c.request.prompt.size()));
-      const bool decode = s.tokens.size() == 1 && static_cast<size_t>(s.start) + 1 == c.tokens.size() &&
+      const bool decode = s.tokens.size() == 1 + static_cast<size_t>(s.drafted) && static_cast<size_t>(s.start) + 1 == c.tokens.size() &&
                           c.computed_since_admission == s.start && c.computed_since_admission > 0;
       EXPECT_FALSE(decode && prefill_seen) << "a decode after a prefill chunk";
       prefill_seen |= !decode;
@@ -129,21 +150,34 @@ class Driver {
     for (const PlannedSequence& s : p.sequences)  // nobody reads a block that another one writes in this step
       for (size_t b = 0; b < static_cast<size_t>(s.start) / kB; ++b) EXPECT_FALSE(writers.contains(s.blocks[b]));
     EXPECT_LE(total, static_cast<size_t>(config.max_step_tokens));
+    bool any_draft = false;
+    for (const PlannedSequence& s : p.sequences) any_draft |= s.drafted > 0;
+    if (any_draft) EXPECT_LE(total, static_cast<size_t>(config.max_draft_step));
+    // Blocks for drafts only: never while somebody waits for blocks, and one remains for everybody who runs.
+    const auto now = scheduler.stats();
+    if (draft_blocks > 0) {
+      EXPECT_EQ(now.waiting, 0);
+      EXPECT_GE(now.n_blocks - now.blocks_in_use, now.running);
+    }
     EXPECT_LE(rows, static_cast<size_t>(config.max_logit_rows));
     return p;
   }
 
   // Runs a plan; sequences in `cancelled_meanwhile` end between plan and commit.
   void commit(const BatchPlan& p, const std::vector<SequenceId>& cancelled_meanwhile = {}) {
-    std::vector<int32_t> sampled;
+    std::vector<std::vector<int32_t>> sampled;
     for (const PlannedSequence& s : p.sequences) sampled.push_back(run(s));
     for (const SequenceId id : cancelled_meanwhile) cancel(id);
-    scheduler.commit(p, sampled);
+    const std::vector<std::span<const int32_t>> spans(sampled.begin(), sampled.end());
+    scheduler.commit(p, spans);
     ++steps;
     for (size_t i = 0; i < sampled.size(); ++i) {
       Client& c = clients.at(p.sequences[i].id);
       if (c.ended || !p.sequences[i].sample) continue;
-      if (c.tokens.size() < c.request.prompt.size() + static_cast<size_t>(c.max_output)) c.tokens.push_back(sampled[i]);
+      accepted_tokens += sampled[i].size() - 1;
+      for (const int32_t token : sampled[i])
+        if (c.tokens.size() < c.request.prompt.size() + static_cast<size_t>(c.max_output)) c.tokens.push_back(token);
+      c.computed_since_admission += static_cast<int32_t>(sampled[i].size()) - 1;
     }
     for (const PlannedSequence& s : p.sequences) end_if_finished(s.id);
     scheduler.check();
@@ -163,10 +197,10 @@ class Driver {
   FakeModel model;
   std::map<SequenceId, Client> clients;
   int steps = 0;
-  uint64_t computed_tokens = 0;
+  uint64_t computed_tokens = 0, drafted_tokens = 0, accepted_tokens = 0;
 
  private:
-  int32_t run(const PlannedSequence& s) {
+  std::vector<int32_t> run(const PlannedSequence& s) {
     Client& c = clients.at(s.id);
     const auto info = scheduler.info(s.id);
     // Contiguous: a chunk starts where the last one ended, or at a block border after a (new) admission.
@@ -176,7 +210,7 @@ class Driver {
       EXPECT_TRUE(c.computed_since_admission < 0 || info.preemptions > 0);
       EXPECT_TRUE(s.start == 0 || (config.prefix_cache && c.request.share_prefix));
     }
-    c.computed_since_admission = s.start + static_cast<int32_t>(s.tokens.size());
+    c.computed_since_admission = s.start + static_cast<int32_t>(s.tokens.size()) - s.drafted;
     computed_tokens += s.tokens.size();
     EXPECT_EQ(s.sample, static_cast<size_t>(c.computed_since_admission) == c.tokens.size());
     if (s.all_logits) {
@@ -222,8 +256,30 @@ void expect_right_outputs(const Driver& d) {
   }
 }
 
+// What a trace came across, to see that it was worth running.
+struct Seen {
+  uint64_t preemptions = 0, hits = 0, cancels = 0, drafted = 0, accepted = 0;
+};
+
+// Drafts of every kind: right, right at first, wrong, too long, for sequences that do not decode, end, or exist.
+std::vector<std::vector<int32_t>> random_drafts(const Driver& d, std::mt19937& rng, std::vector<Scheduler::Draft>& out) {
+  std::vector<std::vector<int32_t>> tokens;
+  for (const auto& [id, c] : d.clients) {
+    if (rng() % 3 == 0) continue;
+    const size_t n = rng() % 10, right = rng() % 10, known = c.tokens.size() - c.request.prompt.size();
+    auto next = expected_output(d.model, c.request.prompt, c.request.cache_salt, known + n);
+    next.erase(next.begin(), next.begin() + static_cast<std::ptrdiff_t>(known));
+    if (right < n) next[right] ^= 1;
+    tokens.push_back(std::move(next));
+    out.push_back({id, tokens.back()});
+  }
+  if (!tokens.empty()) out.push_back({99999, tokens.back()});
+  std::shuffle(out.begin(), out.end(), rng);
+  return tokens;
+}
+
 // One random trace; everything depends on the seed.
-void random_trace(uint32_t seed, uint64_t* preemptions, uint64_t* hits, uint64_t* cancels) {
+void random_trace(uint32_t seed, Seen* seen) {
   std::mt19937 rng(seed);
   const auto pick = [&rng](int n) { return static_cast<int>(rng() % static_cast<uint32_t>(n)); };
   SchedulerConfig config;
@@ -237,7 +293,7 @@ void random_trace(uint32_t seed, uint64_t* preemptions, uint64_t* hits, uint64_t
   const int longest = std::min(config.max_context, config.n_blocks * kB);
   std::vector<std::vector<int32_t>> stems;
   for (int i = 0; i < 3; ++i) stems.push_back(random_prompt(rng, longest, 1000));
-  const bool cancels_happen = pick(2) == 0;
+  const bool cancels_happen = pick(2) == 0, speculates = pick(3) > 0;
   int to_add = 3 + pick(12);
   while (to_add > 0 || !d.scheduler.idle()) {
     while (to_add > 0 && (pick(3) == 0 || d.scheduler.idle())) {
@@ -253,7 +309,10 @@ void random_trace(uint32_t seed, uint64_t* preemptions, uint64_t* hits, uint64_t
       r.prompt_logits = pick(6) == 0;
       d.add(std::move(r));
     }
-    const BatchPlan p = d.plan();
+    std::vector<Scheduler::Draft> drafts;
+    std::vector<std::vector<int32_t>> draft_tokens;
+    if (speculates) draft_tokens = random_drafts(d, rng, drafts);
+    const BatchPlan p = d.plan(drafts);
     EXPECT_EQ(deserialize_plan(serialize(p)), p);
     std::vector<SequenceId> cancelled;
     if (cancels_happen && pick(50) == 0) {
@@ -263,7 +322,7 @@ void random_trace(uint32_t seed, uint64_t* preemptions, uint64_t* hits, uint64_t
       if (!alive.empty()) cancelled.push_back(alive[static_cast<size_t>(pick(static_cast<int>(alive.size())))]);
     }
     d.commit(p, cancelled);
-    *cancels += cancelled.size();
+    seen->cancels += cancelled.size();
     if (pick(300) == 0) d.scheduler.drop_prefix_cache();
     ASSERT_LT(d.steps, 20000) << "starved";
     if (testing::Test::HasFailure()) return;
@@ -272,22 +331,26 @@ void random_trace(uint32_t seed, uint64_t* preemptions, uint64_t* hits, uint64_t
   const auto stats = d.scheduler.stats();
   EXPECT_EQ(stats.blocks_in_use, 0);
   EXPECT_EQ(stats.running + stats.waiting, 0);
-  *preemptions += stats.preemptions;
-  *hits += stats.prefix_hit_tokens;
+  seen->preemptions += stats.preemptions;
+  seen->hits += stats.prefix_hit_tokens;
+  seen->drafted += d.drafted_tokens;
+  seen->accepted += d.accepted_tokens;
 }
 
 TEST(Scheduler, RandomTracesKeepEveryInvariant) {
-  uint64_t preemptions = 0, hits = 0, cancels = 0;
+  Seen seen;
   for (uint32_t seed = 0; seed < 8000; ++seed) {
-    random_trace(seed, &preemptions, &hits, &cancels);
+    random_trace(seed, &seen);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
   }
   // The traces are worth something only if these happened often.
-  EXPECT_GT(preemptions, 2000u);
-  EXPECT_GT(hits, 50000u);
-  EXPECT_GT(cancels, 5000u);
-  RecordProperty("preemptions", std::to_string(preemptions));
-  RecordProperty("prefix_hit_tokens", std::to_string(hits));
+  EXPECT_GT(seen.preemptions, 2000u);
+  EXPECT_GT(seen.hits, 50000u);
+  EXPECT_GT(seen.cancels, 5000u);
+  EXPECT_GT(seen.drafted, 200000u);
+  EXPECT_GT(seen.accepted, 50000u);
+  EXPECT_GT(seen.drafted - seen.accepted, 50000u);
+  RecordProperty("preemptions", std::to_string(seen.preemptions));
 }
 
 // The same requests under very different schedules give the same text.
@@ -457,12 +520,68 @@ TEST(Scheduler, CommitOfAnotherStepIsRefusedOrIgnored) {
   BatchPlan p = d.plan();
   EXPECT_THROW(d.scheduler.commit(p, {}), Error);
   p.sequences[0].start = 1;
-  const std::vector<int32_t> sampled{1};
+  const std::vector<int32_t> one{1}, two{1, 1};
+  const std::vector<std::span<const int32_t>> sampled{one}, none{{}}, more{two};
   EXPECT_THROW(d.scheduler.commit(p, sampled), Error);
   p.sequences[0].start = 0;
+  EXPECT_THROW(d.scheduler.commit(p, none), Error);
+  EXPECT_THROW(d.scheduler.commit(p, more), Error);  // nothing was drafted
   d.scheduler.commit(p, sampled);
   d.scheduler.commit(p, sampled);  // no step is in flight any more
   EXPECT_EQ(d.scheduler.info(1).output_tokens, 1);
+}
+
+// A draft is computed in the step of the token before it; what is right of it, and one token more, is known afterwards.
+TEST(Scheduler, DraftsAreVerifiedInOneStep) {
+  for (const int right : {0, 2, 7}) {
+    Driver d(config_of(10, 4, 256, 200, true), 1000);
+    const auto id = d.add(request({1, 2, 3}, 50));
+    d.step();
+    auto next = expected_output(d.model, {1, 2, 3}, 0, 9);
+    next.erase(next.begin());
+    if (right < 7) next[static_cast<size_t>(right)] ^= 1;
+    const std::vector<Scheduler::Draft> drafts{{id, next}};
+    const BatchPlan p = d.plan(drafts);
+    ASSERT_EQ(p.sequences.size(), 1u);
+    EXPECT_EQ(p.sequences[0].drafted, 7);  // the step's 8 tokens
+    d.commit(p);
+    EXPECT_EQ(d.scheduler.info(id).output_tokens, 1 + right + 1);
+    EXPECT_EQ(d.scheduler.info(id).computed_tokens, 3 + 1 + right);
+    d.run_to_end(100);
+    expect_right_outputs(d);
+  }
+}
+
+// Two sequences need the last free block soon; neither may have it for a draft.
+TEST(Scheduler, DraftsLeaveBlocksToThoseWhoNeedThem) {
+  Driver d(config_of(5, 2, 256, 160, false), 1000);
+  const auto a = d.add(request(std::vector<int32_t>(60, 1), 60)), b = d.add(request(std::vector<int32_t>(30, 2), 60));
+  d.step();
+  const std::vector<int32_t> guess(7, 5);
+  const std::vector<Scheduler::Draft> drafts{{a, guess}, {b, guess}};
+  const BatchPlan p = d.plan(drafts);
+  ASSERT_EQ(p.sequences.size(), 2u);
+  EXPECT_EQ(p.sequences[0].drafted, 3);  // up to the end of its block: positions 61 .. 63
+  EXPECT_EQ(p.sequences[1].drafted, 1);
+  d.commit(p);
+  d.run_to_end(1000);
+  expect_right_outputs(d);
+}
+
+// Beside a long prefill there is no room: the prompt is not made to wait, nor the decode to be slowed down.
+TEST(Scheduler, NoDraftsInALargeStep) {
+  Driver d(config_of(100, 8, 50, 2000, true), 10);
+  const auto a = d.add(request({1, 2, 3}, 100));
+  d.step();
+  d.add(request(std::vector<int32_t>(40, 7), 5));
+  const std::vector<int32_t> guess(7, 5);
+  const std::vector<Scheduler::Draft> drafts{{a, guess}};
+  const BatchPlan p = d.plan(drafts);
+  ASSERT_EQ(p.sequences.size(), 2u);
+  EXPECT_EQ(p.sequences[0].drafted, 0);
+  EXPECT_EQ(p.sequences[1].tokens.size(), 40u);
+  d.commit(p);
+  d.run_to_end(1000);
 }
 
 }  // namespace
