@@ -1,202 +1,220 @@
 #!/usr/bin/env python3
 """Mainspring against llama.cpp on the same GGUF file, interleaved, in one run: rows for bench/results.
 
-Each round measures, one after the other and in alternating order, both programs on every metric:
+Metrics, each a specification that --metrics can give otherwise:
 
-  prefill_512      tokens/s of a prompt of 512 tokens that is not in any cache
-  decode_16_128    tokens/s of 128 tokens after a prompt of 16
-  decode_512_64    tokens/s of 64 tokens after a prompt of 512
+  prefill:512        tokens/s of a prompt of 512 tokens that is not in any cache
+  decode:16:128      tokens/s of 128 tokens after a prompt of 16
+  batch:8:33:32      tokens/s of 8 sequences together, 32 tokens each after prompts of 33
+  kv:8192:16         tokens/s of 16 tokens after 8192, once for every pair of KV formats in --kv
+  startup            seconds from starting (a warm file) to the first token, and resident memory beyond weights and KV
 
-llama.cpp is measured with its flash attention as it chooses and without: each metric is compared with the faster of the two,
-found before the rounds (on CPUs the one is often better at prefill and the other at decode).
+Both programs keep the model loaded and are measured one after the other, in alternating order. llama.cpp is measured with
+its flash attention as it chooses and without: each metric is compared with the faster of the two, found before the rounds.
+Speculation is off on our side: llama.cpp has none here, and text of random weights repeats itself.
 
 Before every sample bench/probe.cpp says what the machine can do at that moment. A sample during which other processes (or
 the hypervisor) took more than 5 % of the machine is thrown away and taken again: a team of spinning threads that loses a
-core for a moment is slowed many times over, which says nothing about the program. A row's ratio is that of the medians;
-`paired` is the median of the rounds' own ratios, which drift of the machine hardly touches. Only a ratio from one run
-counts: speeds of different runs do not compare.
+core for a moment is slowed many times over, which says nothing about the program. A row's ratio is that of the medians
+(above 1: we are better, in seconds and bytes too); `paired` is the median of the rounds' own ratios, which drift of the
+machine hardly touches. Only a ratio from one run counts: speeds of different runs do not compare.
 
-Writes  DIR/samples-<time>.csv  every sample with its state      DIR/rival.csv  one summary row a metric, appended
+Writes  DIR/end_to_end.csv  one summary row a metric, appended      DIR/samples-<time>.csv  every sample with its state
 
 The rival is built once by tools/build_rival.sh. Without --model the default model is measured.
 
-usage: bench_rival.py [--program build/default/bin/mainspring] [--model NAME=FILE.gguf ...] [--rounds 5] [--threads 2]
-       [--out bench/results] [--ours-args "--isa avx512"] [--python PYTHON_OF_THE_RIVAL] [--rival-lib FOLDER]
+usage: bench_rival.py [--program build/default/bin/mainspring] [--model NAME=FILE.gguf ...] [--metrics SPEC,...]
+       [--rounds 5] [--threads 2] [--out bench/results] [--ours-args "--isa avx512"] [--ours-model NAME=PATH ...]
+       [--python PYTHON_OF_THE_RIVAL] [--rival-lib FOLDER]
 """
 
 import argparse
-import csv
 import datetime
 import json
 import os
-import platform
-import resource
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
-METRICS = {  # name: (what, prompt tokens, output tokens)
-    "prefill_512": ("prefill", 512, 2),
-    "decode_16_128": ("decode", 16, 128),
-    "decode_512_64": ("decode", 512, 64),
-}
+from bench_common import HERE, ROOT, STATE, ForeignLoad, Probe, append, check_columns, commit, machine
+
+DEFAULT_METRICS = "prefill:512,decode:16:128,decode:512:64,batch:8:33:32,batch:32:33:32,startup"
 FLASH_ATTN = ("auto", "off")
-STATE = ("read_gb_s", "round_trip_ns", "mops", "foreign")
 COLUMNS = (
-    "date machine commit rival rival_system rival_setting ours model metric threads rounds ours_median ours_min ours_max "
-    "rival_median rival_min rival_max ratio paired"
+    "date machine commit rival rival_system rival_setting ours model metric unit threads rounds ours_median ours_min "
+    "ours_max rival_median rival_min rival_max ratio paired wall_share rival_wall_share"
 ).split() + list(STATE)
 MAX_FOREIGN = 0.05
 MAX_TRIES = 60
 
 
-class Rival:
-    def __init__(self, model: str, args):
-        self.setting = dict.fromkeys(METRICS, FLASH_ATTN[0])
-        env = dict(os.environ)
-        if args.rival_lib:
-            env["LLAMA_CPP_LIB_PATH"] = args.rival_lib
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    what: str  # prefill, decode, startup, memory
+    prompt: int = 0
+    output: int = 2
+    batch: int = 1
+    kv: tuple[str, str] = ("", "f16")  # ours ("": the default), rival's
+
+    @property
+    def unit(self) -> str:
+        return {"startup": "s", "memory": "MB"}.get(self.what, "tokens/s")
+
+    @property
+    def context(self) -> int:
+        return self.prompt + self.output
+
+
+def parse_metrics(text: str, kv_pairs: str) -> list[Metric]:
+    metrics = []
+    for spec in text.split(","):
+        kind, *numbers = spec.split(":")
+        n = [int(x) for x in numbers]
+        if kind == "prefill" and len(n) == 1:
+            metrics.append(Metric(f"prefill_{n[0]}", "prefill", n[0]))
+        elif kind == "decode" and len(n) == 2:
+            metrics.append(Metric(f"decode_{n[0]}_{n[1]}", "decode", *n))
+        elif kind == "batch" and len(n) == 3:
+            metrics.append(Metric(f"batch_{n[0]}", "decode", n[1], n[2], n[0]))
+        elif kind == "kv" and len(n) == 2:
+            for pair in kv_pairs.split(","):
+                ours, rival = pair.split(":")
+                metrics.append(Metric(f"decode_{n[0]}_kv_{ours}_vs_{rival}", "decode", *n, kv=(ours, rival)))
+        elif kind == "startup" and not n:
+            metrics += [Metric("start_to_first_token", "startup"), Metric("memory_beyond", "memory")]
+        else:
+            raise SystemExit(f"--metrics: {spec!r} is none of prefill:N decode:N:N batch:N:N:N kv:N:N startup")
+    return metrics
+
+
+class Worker:
+    """A process that answers one JSON line for every JSON line."""
+
+    def __init__(self, command: list[str], env: dict | None = None):
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            [args.python, os.path.join(HERE, "rival_llama.py"), model, str(args.threads), "1024"],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-            env=env,
-        )
+        self.command = command
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=env)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     def ask(self, request: dict) -> dict:
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
         if not line:
             code = self.process.wait()
             raise SystemExit(
-                f"the rival ended with status {code}: {self.process.stderr.read()[-500:]}\n"
-                "(status -11 on a CPU with AMX: see tools/build_rival.sh)"
+                f"{shlex.join(self.command)} ended with status {code}: {self.process.stderr.read()[-500:]}\n"
+                "(status -11 of the rival on a CPU with AMX: see tools/build_rival.sh)"
             )
         return json.loads(line)
-
-    def measure(self, metric: str) -> float:
-        return self._measure(metric, self.setting[metric])
-
-    def _measure(self, metric: str, flash_attn: str) -> float:
-        what, prompt, output = METRICS[metric]
-        request = {"what": what, "flash_attn": flash_attn, "prompt_tokens": prompt, "output_tokens": output}
-        return self.ask(request)["tokens_per_s"]
-
-    def tune(self) -> None:
-        """Warms up, and chooses the faster setting for every metric."""
-        for metric in METRICS:
-            rates = {f: max(self._measure(metric, f) for _ in range(3)) for f in FLASH_ATTN}
-            self.setting[metric] = max(rates, key=rates.get)
-            print(
-                f"  rival {metric}: " + ", ".join(f"flash attention {f} {r:.1f} t/s" for f, r in rates.items()),
-                flush=True,
-            )
 
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait()
 
 
+class Rival:
+    def __init__(self, model: str, metrics: list[Metric], args):
+        self.setting = dict.fromkeys(metrics, FLASH_ATTN[0])
+        self.context = max((m.context for m in metrics), default=64)
+        self.env = dict(os.environ)
+        if args.rival_lib:
+            self.env["LLAMA_CPP_LIB_PATH"] = args.rival_lib
+        self.command = [args.python, os.path.join(HERE, "rival_llama.py"), model, str(args.threads)]
+        self.worker = Worker([*self.command, str(self.context)], self.env)
+
+    def pids(self) -> list[int]:
+        return [self.worker.pid]
+
+    def measure(self, m: Metric) -> float:
+        if m.what in ("startup", "memory"):
+            fresh = Worker([*self.command, "64"], self.env)
+            answer = fresh.ask({"what": "startup"})
+            fresh.close()
+            return answer["seconds"] if m.what == "startup" else answer["beyond_bytes"] / 1e6
+        return self._measure(m, self.setting[m])
+
+    def _measure(self, m: Metric, flash_attn: str) -> float:
+        request = {"what": m.what, "flash_attn": flash_attn, "prompt_tokens": m.prompt, "output_tokens": m.output}
+        return self.worker.ask(request | {"batch": m.batch, "kv": m.kv[1]})["rate"]
+
+    def tune(self, runs: int) -> None:
+        """Warms up, and chooses the faster setting for every metric."""
+        for m in self.setting:
+            if m.what in ("startup", "memory"):
+                continue
+            possible = FLASH_ATTN if m.kv[1] == "f16" else FLASH_ATTN[:1]  # quantised values need it
+            rates = {f: max(self._measure(m, f) for _ in range(runs)) for f in possible}
+            self.setting[m] = max(rates, key=rates.get)
+            rates_text = ", ".join(f"flash attention {f} {r:.1f} t/s" for f, r in rates.items())
+            print(f"  rival {m.name}: {rates_text}", flush=True)
+
+    def close(self) -> None:
+        self.worker.close()
+
+
 class Ours:
-    def __init__(self, model: str, args):
-        self.command = [
-            args.program,
-            "bench",
-            "--model",
-            model,
-            "--threads",
-            str(args.threads),
-            "--repeat",
-            "1",
-            "--json",
-            *shlex.split(args.ours_args),
-        ]
+    def __init__(self, model: str, metrics: list[Metric], args):
+        self.program, self.model = args.program, model
+        self.flags = ["--threads", str(args.threads), *shlex.split(args.ours_args)]
+        self.seed = 1000  # of prompts that no cache has
+        self.workers: dict[str, Worker] = {}
+        for kv in dict.fromkeys(m.kv[0] for m in metrics if m.what in ("prefill", "decode")):
+            mine = [m for m in metrics if m.kv[0] == kv]
+            numbers = {
+                "prompt-tokens": max(m.prompt for m in mine),
+                "output-tokens": max(m.output for m in mine),
+                "batch": max(m.batch for m in mine),
+                "context": max(m.context for m in mine) + 32,
+            }
+            flags = [x for name, n in numbers.items() for x in (f"--{name}", str(n))]
+            flags += ["--kv-dtype", kv] if kv else []
+            self.workers[kv] = Worker([self.program, "bench", "-m", model, "--requests", *self.flags, *flags])
+        self.info = {}
 
-    def run(self, metric: str) -> dict:
-        _, prompt, output = METRICS[metric]
-        done = subprocess.run(
-            [*self.command, "--prompt-tokens", str(prompt), "--output-tokens", str(output)],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise SystemExit(f"{' '.join(self.command)} failed: {done.stderr.strip()}")
-        return json.loads(done.stdout)
+    def pids(self) -> list[int]:
+        return [w.pid for w in self.workers.values()]
 
-    def measure(self, metric: str) -> float:
-        return self.run(metric)[f"{METRICS[metric][0]}_tokens_per_s"]["median"]
+    def measure(self, m: Metric) -> float:
+        if m.what == "startup":
+            command = [self.program, "generate", "-m", self.model, "--raw", "-n", "1", "--context", "64", *self.flags]
+            start = time.perf_counter()
+            subprocess.run([*command, "Hi"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
+            return time.perf_counter() - start
+        if m.what == "memory":
+            command = [self.program, "bench", "-m", self.model, "--prompt-tokens", "2", "--output-tokens", "2"]
+            command += ["--context", "64", "--repeat", "1", "--json", *self.flags]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            return json.loads(done.stdout)["resident_beyond_weights_and_kv_bytes"] / 1e6
+        # Decoding is timed on prompts that are in the prefix cache; prefill on ones that are not.
+        self.seed += 1
+        seed = self.seed if m.what == "prefill" else m.prompt
+        request = {"prompt_tokens": m.prompt, "output_tokens": m.output, "batch": m.batch, "seed": seed}
+        self.info = self.workers[m.kv[0]].ask(request)
+        return self.info[f"{m.what}_tokens_per_s"]
 
-
-class ForeignLoad:
-    """The share of the machine that processes other than ours took since this object was made (Linux; else 0)."""
-
-    def __init__(self, rival_pid: int):
-        self.rival_pid = rival_pid
-        self.start = self._now()
-
-    def _now(self) -> tuple[float, float, float]:
-        own = sum(
-            u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        )
-        try:
-            tick = os.sysconf("SC_CLK_TCK")
-            with open("/proc/stat") as f:
-                user, nice, system, _, _, irq, softirq, steal = map(int, f.readline().split()[1:9])
-            with open(f"/proc/{self.rival_pid}/stat") as f:
-                own += sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13])) / tick
-        except OSError:
-            return time.monotonic(), 0.0, own
-        return time.monotonic(), (user + nice + system + irq + softirq + steal) / tick, own
-
-    def share(self) -> float:
-        wall, busy, own = (b - a for a, b in zip(self.start, self._now()))
-        return max(0.0, (busy - own) / (wall * os.cpu_count()))
+    def close(self) -> None:
+        for w in self.workers.values():
+            w.close()
 
 
-def machine() -> str:
-    name = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as f:
-            text = f.read()
-        name = next(line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name"))
-        flags = next(line for line in text.splitlines() if line.startswith("flags")).split()
-        name += "".join(f" {x}" for x in ("avx512_vnni", "avx512_bf16", "amx_int8") if x in flags)
-    except (OSError, StopIteration):
-        pass
-    return f"{name}, {os.cpu_count()} cpus"
-
-
-def commit() -> str:
-    git = ["git", "-C", HERE]
-    name = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    dirty = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "src"]).returncode
-    return (name or "unknown") + ("+" if dirty else "")
-
-
-def probe(args) -> dict:
-    done = subprocess.run([args.probe, str(args.threads)], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-def build_probe() -> str:
-    """Compiled once into the build folder."""
-    source, out = os.path.join(ROOT, "bench", "probe.cpp"), os.path.join(ROOT, "build", "probe")
-    if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(source):
-        compiler = next((c for c in (os.environ.get("CXX"), "clang++-19", "g++") if c and shutil.which(c)), None)
-        if not compiler:
-            raise SystemExit("bench_rival: no C++ compiler for bench/probe.cpp; set CXX")
-        os.makedirs(os.path.dirname(out), exist_ok=True)
-        subprocess.run([compiler, "-std=c++20", "-O2", "-pthread", source, "-o", out], check=True)
-    return out
+def step_bytes(program: str, model: str) -> int:
+    """Bytes of weights that a decode step reads: all but an embedding that is not also the head."""
+    command = [program, "inspect", model, "--json", "--tensors"]
+    info = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    tensors = info["tensors"]["list"]
+    tied = info["config"].get("tie_word_embeddings", False)
+    return sum(t["bytes"] for t in tensors if tied or t["name"] != "model.embed_tokens.weight")
 
 
 def rival_python() -> str:
@@ -217,102 +235,91 @@ def default_model() -> str:
     done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise SystemExit(done.returncode)
-    return "smollm2=" + done.stdout.strip()
+    return "smollm2-135m=" + done.stdout.strip()
 
 
-def check_columns(path: str) -> None:
-    """Before anything is measured."""
-    if os.path.exists(path):
-        with open(path, newline="") as f:
-            if next(csv.reader(f), None) != COLUMNS:
-                raise SystemExit(f"{path}: give its rows the columns {','.join(COLUMNS)} first")
-
-
-def append(path: str, rows: list[dict]) -> None:
-    new = not os.path.exists(path)
-    with open(path, "a", newline="") as f:
-        writer = csv.DictWriter(f, fieldnames=list(rows[0]))
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
-
-
-def undisturbed(side, metric: str, rival_pid: int, args) -> tuple[float, dict]:
+def undisturbed(side, m: Metric, pids: list[int], probe: Probe, args) -> tuple[float, dict]:
     """One sample and the state of the machine before it."""
     for _ in range(MAX_TRIES):
-        load = ForeignLoad(rival_pid)
-        state = probe(args)
-        rate = side.measure(metric)
+        load = ForeignLoad(pids)
+        state = probe.state()
+        value = side.measure(m)
         state["foreign"] = round(load.share(), 4)
         if state["foreign"] <= args.max_foreign:
-            return rate, state
+            return value, state
         print(f"    thrown away: others took {100 * state['foreign']:.0f} % of the machine", flush=True)
         time.sleep(1)
     raise SystemExit("bench_rival: the machine is busy; try again when nothing else runs")
 
 
-def measure_model(name: str, path: str, args) -> tuple[list[dict], dict]:
-    ours, rival = Ours(path, args), Rival(path, args)
+def measure_model(name: str, path: str, ours_path: str, metrics: list[Metric], probe: Probe, args) -> tuple[list, dict]:
+    ours, rival = Ours(ours_path, metrics, args), Rival(path, metrics, args)
     sides = {"ours": ours, "rival": rival}
     try:
-        info = rival.ask({"what": "info"})
-        ours_info = ours.run("decode_16_128")
-        rival.tune()
+        info = rival.worker.ask({"what": "info"})
+        rival.tune(args.tune_runs)
+        for m in metrics:
+            ours.measure(m)  # warms up: prompts of decode metrics enter the prefix cache
+        pids = ours.pids() + rival.pids() + [probe.pid]
         samples = []
         for r in range(args.rounds):
-            for metric in METRICS:
+            for m in metrics:
                 for side in list(sides)[:: 1 if r % 2 == 0 else -1]:
-                    rate, state = undisturbed(sides[side], metric, rival.process.pid, args)
-                    samples.append(
-                        {
-                            "round": r,
-                            "model": name,
-                            "metric": metric,
-                            "side": side,
-                            "tokens_per_s": round(rate, 2),
-                            **state,
-                        }
-                    )
-                    print(f"  {r} {name} {metric:14s} {side:5s} {rate:9.1f} t/s   {state}", flush=True)
+                    value, state = undisturbed(sides[side], m, pids, probe, args)
+                    sample = {"round": r, "model": name, "metric": m.name, "side": side, "value": round(value, 3)}
+                    samples.append(sample | state)
+                    print(f"  {r} {name} {m.name:28s} {side:5s} {value:9.2f} {m.unit}   {state}", flush=True)
     finally:
+        ours.close()
         rival.close()
+    setting = {m.name: f"flash attention {rival.setting[m]}, KV {m.kv[1]}" for m in metrics}
+    device = f"{ours.info.get('device', '')}, {ours.info.get('dtype', '')}"
+    kv = {m.name: m.kv[0] or ours.info.get("kv_dtype", "") for m in metrics}
     return samples, {
         "rival": f"llama.cpp (llama-cpp-python {info['package']})",
         "rival_system": info["system"].strip(" |"),
-        "rival_setting": rival.setting,
-        "ours": f"{ours_info['device']}, {ours_info['dtype']}, KV {ours_info['kv_dtype']}",
+        "rival_setting": setting,
+        "ours": {m.name: f"{device}, KV {kv[m.name]}" for m in metrics},
     }
 
 
-def summarize(samples: list[dict], info: dict, args, date: str) -> list[dict]:
+def summarize(samples: list[dict], metrics: list[Metric], info: dict, weights: int, args, date: str) -> list[dict]:
     rows = []
-    for model, metric in dict.fromkeys((s["model"], s["metric"]) for s in samples):
-        mine = [s for s in samples if (s["model"], s["metric"]) == (model, metric)]
-        a = [s["tokens_per_s"] for s in mine if s["side"] == "ours"]
-        b = [s["tokens_per_s"] for s in mine if s["side"] == "rival"]
+    for m in metrics:
+        mine = [s for s in samples if s["metric"] == m.name]
+        a = [s["value"] for s in mine if s["side"] == "ours"]
+        b = [s["value"] for s in mine if s["side"] == "rival"]
         rounds = sorted({s["round"] for s in mine})
-        of = {(s["round"], s["side"]): s["tokens_per_s"] for s in mine}
-        row = {
-            "date": date,
-            "machine": machine(),
-            "commit": commit(),
-            **info,
-            "rival_setting": f"flash attention {info['rival_setting'][metric]}",
-            "model": model,
-            "metric": metric,
-            "threads": args.threads,
-            "rounds": len(rounds),
-            "ours_median": round(statistics.median(a), 1),
-            "ours_min": min(a),
-            "ours_max": max(a),
-            "rival_median": round(statistics.median(b), 1),
-            "rival_min": min(b),
-            "rival_max": max(b),
-            "ratio": round(statistics.median(a) / statistics.median(b), 3),
-            "paired": round(statistics.median(of[r, "ours"] / of[r, "rival"] for r in rounds), 3),
-        }
-        row |= {k: round(statistics.median(s[k] for s in mine), 4) for k in STATE}
-        rows.append(row)
+        of = {(s["round"], s["side"]): s["value"] for s in mine}
+        state = {k: round(statistics.median(s[k] for s in mine), 4) for k in STATE}
+        better = (lambda x, y: x / y) if m.unit == "tokens/s" else (lambda x, y: y / x)
+        share = weights / 1e9 / state["read_gb_s"] if m.what == "decode" and m.batch == 1 and m.prompt < 4096 else None
+        rows.append(
+            {
+                "date": date,
+                "machine": machine(),
+                "commit": args.commit or commit(),
+                **info,
+                "rival_setting": info["rival_setting"][m.name],
+                "ours": info["ours"][m.name],
+                "model": mine[0]["model"],
+                "metric": m.name,
+                "unit": m.unit,
+                "threads": args.threads,
+                "rounds": len(rounds),
+                "ours_median": round(statistics.median(a), 3),
+                "ours_min": min(a),
+                "ours_max": max(a),
+                "rival_median": round(statistics.median(b), 3),
+                "rival_min": min(b),
+                "rival_max": max(b),
+                "ratio": round(better(statistics.median(a), statistics.median(b)), 3),
+                "paired": round(statistics.median(better(of[r, "ours"], of[r, "rival"]) for r in rounds), 3),
+                "wall_share": round(share * statistics.median(a), 3) if share else "",
+                "rival_wall_share": round(share * statistics.median(b), 3) if share else "",
+            }
+            | state
+        )
     return rows
 
 
@@ -320,11 +327,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=os.path.join(ROOT, "build", "default", "bin", "mainspring"))
     parser.add_argument("--model", action="append", metavar="NAME=GGUF")
+    parser.add_argument("--ours-model", action="append", default=[], metavar="NAME=PATH", help="another file for us")
+    parser.add_argument("--metrics", default=DEFAULT_METRICS)
+    parser.add_argument("--kv", default="f16:f16,int8:q8_0,int4:q4_0", help="pairs of KV formats, ours and the rival's")
     parser.add_argument("--python", help="interpreter that has llama-cpp-python")
     parser.add_argument("--rival-lib", help="folder of llama.cpp's libraries, instead of those of the package")
     parser.add_argument("--probe", help="bench/probe.cpp compiled; without it, it is compiled")
-    parser.add_argument("--ours-args", default="", help="further arguments of mainspring bench")
+    parser.add_argument("--ours-args", default="", help="further arguments of mainspring")
+    parser.add_argument("--commit", help="of the program that is measured, where it is not this working tree's")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tune-runs", type=int, default=2, help="runs of each setting of the rival, to choose")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--max-foreign", type=float, default=MAX_FOREIGN, help="share of the machine that others may take"
@@ -333,24 +345,27 @@ def main() -> int:
     args = parser.parse_args()
     if not os.path.exists(args.program):
         raise SystemExit(f"bench_rival: {args.program} is not there; build it first, or name it with --program")
+    metrics = parse_metrics(args.metrics, args.kv)
     args.python = args.python or rival_python()
-    args.probe = args.probe or build_probe()
-    args.model = args.model or [default_model()]
     os.makedirs(args.out, exist_ok=True)
-    check_columns(os.path.join(args.out, "rival.csv"))
+    check_columns(os.path.join(args.out, "end_to_end.csv"), COLUMNS)
+    probe = Probe(args.threads, args.probe)
     now = datetime.datetime.now(datetime.timezone.utc)
-    for model in args.model:
+    others = dict(x.split("=", 1) for x in args.ours_model)
+    for model in args.model or [default_model()]:
         name, _, path = model.partition("=")
-        samples, info = measure_model(name, path, args)
-        rows = summarize(samples, info, args, now.strftime("%Y-%m-%d %H:%M"))
+        ours_path = others.get(name, path)
+        samples, info = measure_model(name, path, ours_path, metrics, probe, args)
+        rows = summarize(samples, metrics, info, step_bytes(args.program, path), args, now.strftime("%Y-%m-%d %H:%M"))
         append(os.path.join(args.out, f"samples-{now:%Y%m%d-%H%M}.csv"), samples)
-        append(os.path.join(args.out, "rival.csv"), rows)
+        append(os.path.join(args.out, "end_to_end.csv"), rows)
         for row in rows:
             print(
-                f"{row['model']} {row['metric']}: ours {row['ours_median']} rival {row['rival_median']} t/s, "
+                f"{row['model']} {row['metric']}: ours {row['ours_median']} rival {row['rival_median']} {row['unit']}, "
                 f"ratio {row['ratio']} (paired {row['paired']})",
                 flush=True,
             )
+    probe.close()
     return 0
 
 
