@@ -23,9 +23,9 @@ test:
 	@scripts/setup.sh $(if $(FULL),full,test)
 	@python3 scripts/test.py $(if $(FULL),--full)
 
-# Speed against llama.cpp on the same files, interleaved; rows go to bench/results/.
+# Speed against llama.cpp, interleaved: rows in bench/results, tables and plots in docs/performance.md.
 bench: $(BINARY)
-	@python3 tools/bench_rival.py
+	@tools/bench_all.sh
 
 clean:
 	rm -rf build

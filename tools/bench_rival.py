@@ -333,7 +333,7 @@ def main() -> int:
     parser.add_argument("--python", help="interpreter that has llama-cpp-python")
     parser.add_argument("--rival-lib", help="folder of llama.cpp's libraries, instead of those of the package")
     parser.add_argument("--probe", help="bench/probe.cpp compiled; without it, it is compiled")
-    parser.add_argument("--ours-args", default="", help="further arguments of mainspring")
+    parser.add_argument("--ours-args", default="--speculate off", help="further arguments of mainspring")
     parser.add_argument("--commit", help="of the program that is measured, where it is not this working tree's")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tune-runs", type=int, default=2, help="runs of each setting of the rival, to choose")

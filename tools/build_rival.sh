@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds llama.cpp (llama-cpp-python, version in requirements.txt) from source for this machine into FOLDER/venv, for
-# tools/bench_rival.py. Takes some minutes.
+# tools/bench_rival.py; FOLDER/lib is the folder of its libraries, for bench/kernel_bench. Takes some minutes.
 #
 # One fault is corrected that shows on CPUs with AMX: gcc 12's AMX intrinsics do not tell the optimiser that they read memory,
 # it drops the stores that fill the tile configuration, and the first prefill crashes. A header given to every C++ file adds
@@ -28,4 +28,5 @@ EOF
 
 python3 -m venv "$folder/venv"
 CC=gcc CXX=g++ CXXFLAGS="-include $folder/amx_fix.h" "$folder/venv/bin/pip" install -q --no-cache-dir --no-binary llama-cpp-python "$package"
+ln -sfn "$("$folder/venv/bin/python" -c 'import llama_cpp, os; print(os.path.dirname(llama_cpp.__file__))')/lib" "$folder/lib"
 "$folder/venv/bin/python" -c 'import llama_cpp as l; print("llama-cpp-python", l.__version__, l.llama_print_system_info().decode())'
