@@ -11,7 +11,7 @@ Metrics, each a specification that --metrics can give otherwise:
 
 Both programs keep the model loaded and are measured one after the other, in alternating order. llama.cpp is measured with
 its flash attention as it chooses and without: each metric is compared with the faster of the two, found before the rounds.
-Speculation is off on our side: llama.cpp has none here, and text of random weights repeats itself.
+`mainspring bench` does not speculate: llama.cpp has no counterpart here, and text of random weights repeats itself.
 
 Before every sample bench/probe.cpp says what the machine can do at that moment. A sample during which other processes (or
 the hypervisor) took more than 5 % of the machine is thrown away and taken again: a team of spinning threads that loses a
@@ -333,7 +333,7 @@ def main() -> int:
     parser.add_argument("--python", help="interpreter that has llama-cpp-python")
     parser.add_argument("--rival-lib", help="folder of llama.cpp's libraries, instead of those of the package")
     parser.add_argument("--probe", help="bench/probe.cpp compiled; without it, it is compiled")
-    parser.add_argument("--ours-args", default="--speculate off", help="further arguments of mainspring")
+    parser.add_argument("--ours-args", default="", help="further arguments of mainspring")
     parser.add_argument("--commit", help="of the program that is measured, where it is not this working tree's")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tune-runs", type=int, default=2, help="runs of each setting of the rival, to choose")
