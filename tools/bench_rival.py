@@ -119,7 +119,10 @@ class Worker:
         return json.loads(line)
 
     def close(self) -> None:
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # it ended, and ask() said why
         self.process.wait()
 
 
