@@ -142,10 +142,26 @@ class Engine {
   std::unique_ptr<Impl> impl_;
 };
 
+struct PackResult {
+  uint64_t bytes = 0;                 // of the file
+  std::string packed_for;             // "cpu avx512, bf16"
+  std::vector<std::string> weights;   // as in ModelInfo
+};
+
+// Writes the model of `options` (model, dtype, quantize, quantize_group, activations, threads, isa) to one file that
+// holds its matrices as this machine's kernels read them, its configuration and its tokenizer. Loading the file maps it:
+// nothing is read ahead, converted or copied. The file appears when it is complete; an older packed file is replaced.
+// `progress` gets bytes of the file and returns false to stop (kCancelled).
+PackResult pack_model(const ModelOptions& options, const std::string& out,
+                      const std::function<bool(const LoadEvent&)>& progress = {});
+
 // What a model is, from its files alone (nothing is loaded): JSON text with architecture, config, tensors by encoding,
-// tokenizer, template, and the memory needed at `context` tokens and `sequences` at once.
-std::string inspect_model(const std::string& path, int64_t context, int64_t sequences, const std::string& kv_dtype,
-                          bool list_tensors);
+// tokenizer, template, how a packed file was made, and the memory needed with the context, max_sequences, kv_dtype and
+// quantize fields of `options`. `verify`: also reads all of a packed file and compares its hashes.
+struct InspectOptions {
+  bool list_tensors = false, verify = false;
+};
+std::string inspect_model(const ModelOptions& options, const InspectOptions& what = {});
 
 // Tokenizer of a model without its weights.
 class TextModel {

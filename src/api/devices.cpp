@@ -23,6 +23,11 @@ int64_t device_threads(const Device& device) {
   return cpu ? cpu->n_threads() : 1;
 }
 
+std::string device_isa(const Device& device) {
+  const auto* cpu = dynamic_cast<const CpuDevice*>(&device);
+  return cpu ? cpu->isa().name : "";
+}
+
 std::vector<IsaInfo> compiled_isas() {
   const cpu::CpuFeatures features = cpu::cpu_features();
   std::vector<IsaInfo> out;

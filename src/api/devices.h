@@ -13,6 +13,8 @@ namespace mainspring {
 // kInvalidInput lists the devices and instruction sets that exist.
 std::unique_ptr<Device> make_device(const ModelOptions& options);
 int64_t device_threads(const Device& device);
+// Instruction set of a cpu device ("avx512"), empty for others.
+std::string device_isa(const Device& device);
 
 // Instruction sets of the CPU device in this build, best first, and whether this processor runs them.
 struct IsaInfo {

@@ -1,4 +1,5 @@
 // Engine::load and the public methods of Engine.
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <random>
@@ -77,7 +78,10 @@ std::unique_ptr<Engine> Engine::load(const ModelOptions& o, const LoadCallback& 
   std::unique_ptr<CausalLM> model = loader.build(&progress);
   impl->device = std::move(loader.device);
   const size_t block_bytes = ModelRunner::kv_block_bytes(*impl->device, *model, kv);
-  const RunnerConfig runner_config = plan_runner(o, config, kv, block_bytes, memory_info().available);
+  // Matrices in a mapped file count as free memory, but they are wanted in it.
+  uint64_t available = memory_info().available;
+  if (checkpoint->packed()) available -= std::min(available, checkpoint->file_bytes());
+  const RunnerConfig runner_config = plan_runner(o, config, kv, block_bytes, available);
   auto runner = std::make_unique<ModelRunner>(*impl->device, std::move(model), config.vocab_size, runner_config);
   impl->text = text.get();
 
@@ -97,7 +101,7 @@ std::unique_ptr<Engine> Engine::load(const ModelOptions& o, const LoadCallback& 
   i.threads = device_threads(*impl->device);
   for (const TensorInfo& t : checkpoint->tensors()) i.parameters += t.elements();
   for (const auto& [name, total] : loader.report.formats) i.weight_bytes += total.bytes;
-  i.quantize = quantize_name(loader.quantize);
+  i.quantize = loader.quantize_text();
   i.weights = report_lines(loader.report);
   i.kv_bytes = runner->kv_bytes();
   i.workspace_bytes = runner->workspace_bytes();
@@ -139,8 +143,8 @@ std::string Engine::apply_chat_template(std::string_view messages, bool add_gene
   variables.set("tools", tools.empty() ? Json() : parse_json(tools, "tools"));
   variables.set("documents", Json());
   variables.set("add_generation_prompt", add_generation_prompt);
-  if (!extra.empty())
-    for (const auto& [key, value] : parse_json(extra, "extra").as_object()) variables.set(key, value);
+  const Json more = extra.empty() ? Json::object() : parse_json(extra, "extra");  // lives as long as the loop over it
+  for (const auto& [key, value] : more.as_object()) variables.set(key, value);
   return t.chat_template->render(variables, unix_time());
 }
 

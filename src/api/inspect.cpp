@@ -7,6 +7,7 @@
 #include "base/memory_info.h"
 #include "base/str.h"
 #include "weights/gguf.h"
+#include "weights/packed_checkpoint.h"
 
 namespace mainspring {
 
@@ -91,14 +92,45 @@ void add_text(Json& out, const std::string& path, const Checkpoint& checkpoint) 
   }
 }
 
+Json packed_json(const PackedInfo& p) {
+  return Json::object({{"device", p.device},
+                       {"isa", p.isa},
+                       {"dtype", compute_type_name(p.compute)},
+                       {"quantize", p.quantize.empty() ? "none" : p.quantize},
+                       {"from", p.source},
+                       {"by", p.program}});
+}
+
+Json memory_json(const Checkpoint& checkpoint, const Config& config, ComputeType compute, const QuantizeOptions& quantize,
+                 KvFormat kv, const ModelOptions& o) {
+  const int64_t context = o.context > 0 ? o.context : config.max_position;
+  const int64_t sequences = std::max<int64_t>(o.max_sequences, 1);
+  const uint64_t per_token = kv_token_bytes(config, kv);
+  const uint64_t cache = per_token * static_cast<uint64_t>(context) * static_cast<uint64_t>(sequences);
+  uint64_t weights = 0;
+  for (const TensorInfo& t : checkpoint.tensors()) weights += loaded_bytes(t, config, compute, quantize);
+  const std::string how = quantize_name(quantize);
+  return Json::object({{"quantize", how.empty() ? "none" : how},
+                       {"weights_bytes", weights},
+                       {"kv_dtype", kv_format_name(kv)},
+                       {"kv_bytes_per_token", per_token},
+                       {"context", context},
+                       {"sequences", sequences},
+                       {"kv_bytes", cache},
+                       {"total_bytes", weights + cache},
+                       {"available_bytes", memory_info().available}});
+}
+
 }  // namespace
 
-std::string inspect_model(const std::string& path, int64_t context, int64_t sequences, const std::string& kv_dtype,
-                          bool list_tensors) {
-  const std::unique_ptr<Checkpoint> checkpoint = open_checkpoint(path);
+std::string inspect_model(const ModelOptions& o, const InspectOptions& what) {
+  const QuantizeOptions quantize = parse_quantize(o.quantize, o.quantize_group, o.activations);
+  const std::unique_ptr<Checkpoint> checkpoint = open_checkpoint(o.model);
   const Config config = read_config(checkpoint->config(), checkpoint->generation_config());
-  const KvFormat kv = parse_kv_format(kv_dtype, ComputeType::kBf16);
-  Json out = Json::object({{"path", path}, {"container", checkpoint->container()}, {"file_bytes", checkpoint->file_bytes()}});
+  const ComputeType compute = checkpoint->packed() ? checkpoint->packed()->info().compute : parse_compute_type(o.dtype);
+  const KvFormat kv = parse_kv_format(o.kv_dtype, compute);
+  Json out = Json::object(
+      {{"path", o.model}, {"container", checkpoint->container()}, {"file_bytes", checkpoint->file_bytes()}});
   Json architectures = Json::array();
   for (const std::string& a : config.architectures) architectures.push_back(a);
   out.set("architectures", std::move(architectures));
@@ -109,22 +141,17 @@ std::string inspect_model(const std::string& path, int64_t context, int64_t sequ
     out.set("supported", false);
     out.set("why_not", e.message());
   }
+  if (const PackedCheckpoint* packed = checkpoint->packed()) {
+    if (what.verify) packed->verify();
+    out.set("packed", packed_json(packed->info()));
+  } else if (what.verify) {
+    fail(Code::kUnsupported, printable(o.model, 200), ": --verify needs the hashes of a packed file, this is ",
+         checkpoint->container());
+  }
   out.set("config", config_json(config));
-  out.set("tensors", tensors_json(*checkpoint, list_tensors));
-  add_text(out, path, *checkpoint);
-
-  if (context == 0) context = config.max_position;
-  const uint64_t per_token = kv_token_bytes(config, kv);
-  const uint64_t cache = per_token * static_cast<uint64_t>(context) * static_cast<uint64_t>(std::max<int64_t>(sequences, 1));
-  const uint64_t weights = out.at("tensors").at("bytes").as_int();
-  out.set("memory", Json::object({{"weights_bytes", weights},
-                                  {"kv_dtype", kv_format_name(kv)},
-                                  {"kv_bytes_per_token", per_token},
-                                  {"context", context},
-                                  {"sequences", sequences},
-                                  {"kv_bytes", cache},
-                                  {"total_bytes", weights + cache},
-                                  {"available_bytes", memory_info().available}}));
+  out.set("tensors", tensors_json(*checkpoint, what.list_tensors));
+  add_text(out, o.model, *checkpoint);
+  out.set("memory", memory_json(*checkpoint, config, compute, quantize, kv, o));
   return out.dump(2);
 }
 

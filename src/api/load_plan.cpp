@@ -102,9 +102,10 @@ uint64_t loaded_bytes(const TensorInfo& t, const Config& config, ComputeType com
   if (!e || t.shape.size() != 2 || t.shape[1] == 0) return t.bytes;
   const MatrixRole role = t.shape[0] == config.vocab_size ? MatrixRole::kTable : MatrixRole::kLinear;
   const WeightFormat f = loaded_format(quantize, e->format, t.shape[1], role);
-  if (e->format.scheme == Scheme::kGroup || f == e->format) return t.encoding == "F32" && compute != ComputeType::kF32 ? t.bytes / 2 : t.bytes;
+  if (f.scheme == Scheme::kDense) return t.encoding == "F32" && compute != ComputeType::kF32 ? t.bytes / 2 : t.bytes;
+  const uint64_t bits = f.bits <= 4 ? 4 : f.bits <= 6 ? f.bits : 8;  // what bit planes take
   const uint64_t groups = static_cast<uint64_t>(t.shape[0]) * static_cast<uint64_t>(f.groups(t.shape[1]));
-  return t.elements() / 8 * f.bits + groups * (f.has_offset ? 4 : 2);
+  return t.elements() / 8 * bits + groups * (f.has_offset ? 4 : 2) * (compute == ComputeType::kF32 ? 2 : 1);
 }
 
 void check_weights_fit(std::span<const TensorInfo> tensors, const Config& config, ComputeType compute,

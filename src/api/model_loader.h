@@ -16,8 +16,9 @@ namespace mainspring {
 // every model built here.
 struct ModelLoader {
   // Opens the checkpoint and the device. kInvalidInput, kUnsupported name the option or key that is wrong.
-  explicit ModelLoader(const ModelOptions& options);
+  explicit ModelLoader(const ModelOptions& given);
 
+  ModelOptions options;   // with what a packed file fixes filled in
   std::unique_ptr<Checkpoint> checkpoint;
   Config config;
   const Family* family = nullptr;
@@ -28,6 +29,8 @@ struct ModelLoader {
   // Reads all weights; `progress` may be null. Fills `report`.
   std::unique_ptr<CausalLM> build(LoadProgress* progress);
   LoadReport report;
+  // How the weights differ from the source's formats; empty: they do not.
+  std::string quantize_text() const;
 };
 
 // Names the formats of a report: "168 matrices u4 g128 +offset (group_a16), 60.1 MiB".

@@ -1,9 +1,13 @@
 // Finds tokenizer and template; turns GGUF metadata into the tokenizer's plain data.
 #include "api/model_text.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include "base/mapped_file.h"
 #include "base/str.h"
 #include "weights/gguf.h"
+#include "weights/packed_checkpoint.h"
 
 namespace mainspring {
 
@@ -51,14 +55,27 @@ std::string template_of(const Json& value) {
   return {};
 }
 
-std::string folder_template(const std::string& folder) {
-  if (file_exists(folder + "/chat_template.jinja")) return read_file(folder + "/chat_template.jinja", 1 << 22);
-  for (const char* file : {"/chat_template.json", "/tokenizer_config.json"}) {
-    if (!file_exists(folder + file)) continue;
-    const Json config = parse_json(read_file(folder + file), folder + file);
+std::string files_template(const ModelFiles& files, const std::string& where) {
+  if (auto jinja = files("chat_template.jinja")) return std::move(*jinja);
+  for (const char* file : {"chat_template.json", "tokenizer_config.json"}) {
+    const auto text = files(file);
+    if (!text) continue;
+    const Json config = parse_json(*text, where + "/" + file);
     if (const Json* t = config.find("chat_template")) return template_of(*t);
   }
   return {};
+}
+
+ModelFiles files_of_packed(const PackedCheckpoint& packed) {
+  return [&packed](std::string_view name) {
+    const auto bytes = packed.text(name);
+    return bytes ? std::optional<std::string>(*bytes) : std::nullopt;
+  };
+}
+
+void load_files(const ModelFiles& files, const std::string& where, ModelText& text) {
+  text.tokenizer = load_tokenizer_files(files, where);
+  text.template_source = files_template(files, where);
 }
 
 }  // namespace
@@ -69,12 +86,33 @@ ModelText load_model_text(const std::string& path, const Checkpoint* checkpoint,
     const GgufMetadata& m = *checkpoint->gguf();
     text.tokenizer = load_tokenizer_gguf(gguf_vocab(m));
     text.template_source = m.find_string("tokenizer.chat_template").value_or("");
+  } else if (checkpoint && checkpoint->packed()) {
+    load_files(files_of_packed(*checkpoint->packed()), path, text);
   } else {
-    text.tokenizer = load_tokenizer_folder(path);
-    text.template_source = folder_template(path);
+    load_files(files_of_folder(path), path, text);
   }
   if (parse_template && !text.template_source.empty()) text.chat_template.emplace(text.template_source);
   return text;
+}
+
+std::vector<std::pair<std::string, std::string>> model_text_files(const std::string& folder) {
+  std::vector<std::pair<std::string, std::string>> read;
+  const ModelFiles files = files_of_folder(folder);
+  const ModelFiles recording = [&](std::string_view name) {
+    auto bytes = files(name);
+    const bool known = std::any_of(read.begin(), read.end(), [&](const auto& f) { return f.first == name; });
+    if (bytes && !known) read.emplace_back(name, *bytes);
+    return bytes;
+  };
+  ModelText text;
+  load_files(recording, folder, text);
+  return read;
+}
+
+bool text_is_in_file(const std::string& path) {
+  if (path.ends_with(".gguf")) return true;
+  std::error_code ec;
+  return std::filesystem::is_regular_file(path, ec) && has_packed_magic(MappedFile(path));
 }
 
 std::vector<TokenId> ModelText::tokenize(std::string_view text, bool add_special, bool parse_special) const {

@@ -5,7 +5,7 @@
 namespace mainspring {
 
 struct TextModel::Impl {
-  std::unique_ptr<Checkpoint> checkpoint;   // GGUF only: the vocabulary lies in it
+  std::unique_ptr<Checkpoint> checkpoint;   // only when the vocabulary lies in it
   ModelText text;
 };
 
@@ -14,7 +14,7 @@ TextModel::~TextModel() = default;
 
 std::unique_ptr<TextModel> TextModel::load(const std::string& path) {
   auto impl = std::make_unique<Impl>();
-  if (path.ends_with(".gguf")) impl->checkpoint = open_checkpoint(path);
+  if (text_is_in_file(path)) impl->checkpoint = open_checkpoint(path);
   impl->text = load_model_text(path, impl->checkpoint.get(), false);
   return std::unique_ptr<TextModel>(new TextModel(std::move(impl)));
 }

@@ -26,13 +26,13 @@ class ArgumentParser {
 
  private:
   void bare(const std::string& arg) {
-    if (!command_.positional) unexpected(arg);
-    const OptionSpec* spec = find_option(command_.bit, command_.positional);
-    if (bare_seen_) unexpected(arg);
+    const char* name = bare_seen_ == 0 ? command_.positional : bare_seen_ == 1 ? command_.second : nullptr;
+    if (!name) unexpected(arg);
+    const OptionSpec* spec = find_option(command_.bit, name);
     for (const Argument& a : out_)
       if (a.spec == spec)
         fail(Code::kInvalidInput, "unexpected argument '", printable(arg), "': --", spec->name, " was given already");
-    bare_seen_ = true;
+    ++bare_seen_;
     out_.push_back({spec, arg, upper(spec->name)});
   }
 
@@ -106,7 +106,7 @@ class ArgumentParser {
 
   void push(const OptionSpec* spec, std::string text, const std::string& flag) {
     const bool positional = command_.positional && std::string_view(spec->name) == command_.positional;
-    if (bare_seen_ && positional) fail(Code::kInvalidInput, flag, ": the ", spec->name, " was given already");
+    if (bare_seen_ > 0 && positional) fail(Code::kInvalidInput, flag, ": the ", spec->name, " was given already");
     out_.push_back({spec, std::move(text), flag});
   }
 
@@ -118,7 +118,7 @@ class ArgumentParser {
   const Command& command_;
   std::span<const std::string> args_;
   size_t next_ = 0;
-  bool bare_seen_ = false;
+  int bare_seen_ = 0;   // arguments without a name
   std::vector<Argument> out_;
 };
 

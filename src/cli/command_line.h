@@ -11,7 +11,7 @@
 namespace mainspring::cli {
 
 // Arguments after the sub-command's name. Accepts --name VALUE, --name=VALUE, -x VALUE, -xVALUE, --flag, --no-flag,
-// one bare argument for the command's positional, and -- before bare arguments that begin with a dash. A value may
+// bare arguments for the command's positionals, and -- before bare arguments that begin with a dash. A value may
 // begin with a dash ("--max-tokens -1", "--prompt-file -"). kInvalidInput names the flag and suggests a near one.
 std::vector<Argument> parse_arguments(const Command& command, std::span<const std::string> args);
 

@@ -38,6 +38,11 @@ constexpr Command kCommands[] = {
      "From the hub into the cache that other programs of the hub share. An interrupted download goes on where it "
      "stopped.",
      run_pull},
+    {"pack", kPack, "write a model as one file that loads at once", "model", true,
+     "The file holds the matrices as this machine's kernels read them, with --quantize in 4 or 8 bits, and the model's "
+     "configuration and tokenizer. Every command takes it as MODEL: it is mapped and used where it lies. It belongs to "
+     "an instruction set (--isa), a type (--dtype) and a version of the kernels; keep the original model.",
+     run_pack, "out"},
     {"list", kList, "models in the cache", nullptr, false, "", run_list},
     {"rm", kRm, "remove a model from the cache", "ref", true, "", run_rm},
     {"version", kVersion, "version of this program", nullptr, false, "", run_version},

@@ -33,6 +33,7 @@ struct Command {
   bool positional_required;
   const char* details;               // paragraphs of --help
   int (*run)(App& app);              // exit status
+  const char* second = nullptr;      // the option that a second bare argument sets; required with the first
 };
 
 std::span<const Command> command_table();
@@ -53,5 +54,6 @@ int run_list(App& app);
 int run_rm(App& app);
 int run_version(App& app);
 int run_completion(App& app);
+int run_pack(App& app);
 
 }  // namespace mainspring::cli

@@ -128,9 +128,11 @@ std::string zsh_script() {
       if (spec.kind == OptionKind::kFlag && spec.fallback && std::string_view(spec.fallback) == "true")
         out += cat(" \\\n        ", quoted(cat("--no-", spec.name, help)));
     });
-    if (c.positional) {
-      const OptionSpec& spec = *find_option(c.bit, c.positional);
-      out += cat(" \\\n        ", quoted(cat("1:", spec.value, ":", zsh_action(spec))));
+    int place = 0;
+    for (const char* name : {c.positional, c.second}) {
+      if (!name) continue;
+      const OptionSpec& spec = *find_option(c.bit, name);
+      out += cat(" \\\n        ", quoted(cat(++place, ":", spec.value, ":", zsh_action(spec))));
     }
     out += "\n      ;;\n";
   }

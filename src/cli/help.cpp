@@ -71,10 +71,13 @@ std::string command_help(const Command& command, int columns) {
   const OptionSpec* bare = command.positional ? find_option(command.bit, command.positional) : nullptr;
   std::string out = cat("mainspring ", command.name, ": ", command.summary, "\n\nUsage: mainspring ", command.name,
                         " [OPTIONS]");
+  const OptionSpec* second = command.second ? find_option(command.bit, command.second) : nullptr;
   if (bare) out += command.positional_required ? cat(" ", bare->value) : cat(" [", bare->value, "]");
+  if (second) out += cat(" ", second->value);
   out += "\n";
   if (*command.details) out += cat("\n", wrap(command.details, columns - 1, 0), "\n");
-  if (bare && bare->positional_only) out += cat("\n  ", bare->value, "  ", option_text(*bare), "\n");
+  for (const OptionSpec* s : {bare, second})
+    if (s && s->positional_only) out += cat("\n  ", s->value, "  ", option_text(*s), "\n");
 
   size_t head_width = 0;
   for (const OptionSpec& s : option_table())

@@ -7,10 +7,16 @@ namespace mainspring::cli {
 
 int run_inspect(App& app) {
   const Settings& s = app.settings;
-  const std::string path = resolve_model_path(app);
-  const int64_t sequences = s.integer("concurrency") > 0 ? s.integer("concurrency") : 1;
+  ModelOptions options;
+  options.model = resolve_model_path(app);
+  options.context = s.integer("context");
+  options.max_sequences = s.integer("concurrency");
+  options.kv_dtype = s.text("kv-dtype");
+  options.quantize = s.text("quantize");
+  options.quantize_group = s.integer("quantize-group");
+  options.activations = s.text("activations");
   const std::string report =
-      inspect_model(path, s.integer("context"), sequences, s.text("kv-dtype"), s.flag("tensors"));
+      inspect_model(options, {.list_tensors = s.flag("tensors"), .verify = s.flag("verify")});
   const Json json = parse_json(report, "inspect");
   app.out.write(s.flag("json") ? json.dump(2) + "\n" : report_text(json));
   return 0;

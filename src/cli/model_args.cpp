@@ -19,15 +19,21 @@
 
 namespace mainspring::cli {
 
-ModelOptions model_options(const Settings& s) {
-  const auto has = [&](const char* name) { return find_option(s.command(), name) != nullptr; };
+ModelOptions weight_options(const Settings& s) {
   ModelOptions o;
   o.dtype = s.text("dtype");
   o.quantize = s.text("quantize");
   o.quantize_group = s.integer("quantize-group");
   o.activations = s.text("activations");
-  o.kv_dtype = s.text("kv-dtype");
   o.threads = static_cast<int>(s.integer("threads"));
+  o.isa = s.text("isa");
+  return o;
+}
+
+ModelOptions model_options(const Settings& s) {
+  const auto has = [&](const char* name) { return find_option(s.command(), name) != nullptr; };
+  ModelOptions o = weight_options(s);
+  o.kv_dtype = s.text("kv-dtype");
   o.context = s.integer("context");
   if (has("concurrency")) o.max_sequences = s.integer("concurrency");
   o.max_step_tokens = s.integer("max-step-tokens");
@@ -36,7 +42,6 @@ ModelOptions model_options(const Settings& s) {
   o.speculate = has("speculate") ? s.text("speculate") : "off";
   if (has("speculate-tokens")) o.speculate_tokens = s.integer("speculate-tokens");
   o.device = s.text("device");
-  o.isa = s.text("isa");
   return o;
 }
 

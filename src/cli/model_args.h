@@ -22,6 +22,8 @@ std::string resolve_model_path(App& app, bool offer_pull = false);
 // Downloads a hub model with a progress line; returns its local path. Ctrl-C throws Interrupted.
 std::string pull_with_progress(App& app, const ModelRef& ref, bool verify);
 
+// How the settings want the weights: type, quantisation, threads, instruction set.
+ModelOptions weight_options(const Settings& settings);
 // ModelOptions of the settings, for options the command has.
 ModelOptions model_options(const Settings& settings);
 // Resolves, loads with progress, and notes what was loaded when stderr is a terminal.

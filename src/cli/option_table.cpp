@@ -7,6 +7,7 @@ namespace {
 using enum OptionKind;
 
 constexpr uint32_t kLoads = kChat | kGenerate | kPerplexity | kLogits | kBench;   // sub-commands that load weights
+constexpr uint32_t kWeights = kLoads | kPack;
 constexpr uint32_t kSamples = kChat | kGenerate;
 constexpr uint32_t kReadsText = kGenerate | kTokenize | kLogits;
 constexpr double kBig = 1e15;
@@ -33,6 +34,8 @@ constexpr OptionSpec kOptions[] = {
      .help = "where (default: $XDG_STATE_HOME/mainspring/history)"},
     {.name = "tensors", .kind = kFlag, .fallback = "false", .commands = kInspect, .shared = false,
      .help = "list every tensor"},
+    {.name = "verify", .kind = kFlag, .fallback = "false", .commands = kInspect, .shared = false,
+     .help = "read all of a packed file and compare its hashes"},
     {.name = "special", .kind = kFlag, .fallback = "true", .commands = kTokenize | kLogits | kPerplexity,
      .help = "add the special tokens the model's tokenizer adds (begin of sequence, ...)"},
     {.name = "parse-special", .kind = kFlag, .fallback = "true", .commands = kTokenize | kLogits,
@@ -69,33 +72,36 @@ constexpr OptionSpec kOptions[] = {
      .help = "hash the files that are there already, and fetch damaged ones again"},
     {.name = "ref", .kind = kModel, .value = "MODEL", .commands = kPull | kRm, .shared = false,
      .positional_only = true, .help = "hub id: org/name[@revision][:quant]"},
+    {.name = "out", .kind = kPath, .value = "OUT", .commands = kPack, .shared = false, .positional_only = true,
+     .help = "the file to write; an older packed file is replaced"},
     {.name = "quiet", .letter = 'q', .kind = kFlag, .fallback = "false", .commands = kList, .shared = false,
      .help = "only the names"},
     {.name = "shell", .kind = kChoice, .value = "SHELL", .choices = "bash|zsh|fish", .commands = kCompletion,
      .shared = false, .positional_only = true, .help = "bash, zsh or fish"},
     {.name = "json", .kind = kFlag, .fallback = "false",
-     .commands = kGenerate | kInspect | kTokenize | kPerplexity | kLogits | kBench | kDoctor | kPull | kList | kVersion,
+     .commands = kGenerate | kInspect | kTokenize | kPerplexity | kLogits | kBench | kDoctor | kPull | kList | kVersion |
+                 kPack,
      .shared = false, .help = "print JSON (see docs/cli.md)"},
 
     // Which model, and how it is run.
     {.name = "model", .letter = 'm', .kind = kModel, .value = "MODEL", .section = Section::kModel,
-     .commands = kLoads | kInspect | kTokenize,
-     .help = "a folder or .gguf file, or a hub id org/name[@revision][:quant]; default: the small embedded model"},
+     .commands = kWeights | kInspect | kTokenize,
+     .help = "a folder, .gguf or packed file, or a hub id org/name[@revision][:quant]; default: the small embedded model"},
     {.name = "dtype", .kind = kChoice, .value = "TYPE", .fallback = "auto", .choices = "auto|bf16|f16|f32",
-     .section = Section::kModel, .commands = kLoads,
+     .section = Section::kModel, .commands = kWeights,
      .help = "type of activations and unquantised weights; auto: bf16, or what a packed file was packed for"},
     {.name = "quantize", .kind = kChoice, .value = "HOW", .fallback = "none", .choices = "none|w4|w8a8",
-     .section = Section::kModel, .commands = kLoads | kInspect,
+     .section = Section::kModel, .commands = kWeights | kInspect,
      .help = "round dense weights while loading: w4: 4 bits in groups; w8a8: 8 bits, and 8-bit activations"},
     {.name = "quantize-group", .kind = kInt, .value = "N", .fallback = "0", .min = 0, .max = 128,
-     .section = Section::kModel, .commands = kLoads | kInspect, .help = "inputs per scale with w4: 32, 64, 128; 0: 128"},
+     .section = Section::kModel, .commands = kWeights | kInspect, .help = "inputs per scale with w4: 32, 64, 128; 0: 128"},
     {.name = "activations", .kind = kChoice, .value = "TYPE", .choices = "int16|int8", .section = Section::kModel,
-     .commands = kLoads | kInspect,
+     .commands = kWeights | kInspect,
      .help = "what meets weights kept as codes: int8 is faster and coarser; default: int16, with w8a8 int8"},
     {.name = "kv-dtype", .kind = kChoice, .value = "TYPE", .choices = "f16|bf16|int8|int4|f32", .section = Section::kModel,
      .commands = kLoads | kInspect, .help = "type of the KV cache; default: f16 (f32 with --dtype f32)"},
     {.name = "threads", .letter = 't', .kind = kInt, .value = "N", .fallback = "0", .min = 0, .max = 4096,
-     .section = Section::kModel, .commands = kLoads, .help = "compute threads; 0: one per usable core"},
+     .section = Section::kModel, .commands = kWeights, .help = "compute threads; 0: one per usable core"},
     {.name = "context", .letter = 'c', .kind = kInt, .value = "N", .fallback = "0", .min = 0, .max = 1e9,
      .section = Section::kModel, .commands = kLoads | kInspect,
      .help = "tokens per sequence; 0: the model's, as far as memory allows"},
@@ -115,7 +121,7 @@ constexpr OptionSpec kOptions[] = {
      .section = Section::kModel, .commands = kSamples, .help = "tokens guessed ahead at most"},
     {.name = "device", .kind = kChoice, .value = "NAME", .fallback = "cpu", .choices = "cpu|ref",
      .section = Section::kModel, .commands = kLoads, .help = "cpu, or ref: slow plain arithmetic to compare with"},
-    {.name = "isa", .kind = kText, .value = "NAME", .section = Section::kModel, .commands = kLoads,
+    {.name = "isa", .kind = kText, .value = "NAME", .section = Section::kModel, .commands = kWeights,
      .help = "force an instruction set of the cpu device (names: mainspring doctor)"},
 
     // Sampling. Unset fields are the model's generation_config.json, then SamplingParams.

@@ -26,7 +26,8 @@ enum CommandBit : uint32_t {
   kRm = 1u << 10,
   kVersion = 1u << 11,
   kCompletion = 1u << 12,
-  kEvery = (1u << 13) - 1,
+  kPack = 1u << 13,
+  kEvery = (1u << 14) - 1,
 };
 
 enum class OptionKind {

@@ -51,9 +51,10 @@ int run_command(const Command& command, std::span<const std::string> args, const
     out.write(print_config(settings, json));
     return 0;
   }
-  if (command.positional_required && !settings.given(command.positional))
-    fail(Code::kInvalidInput, command.name, " needs ", find_option(command.bit, command.positional)->value,
-         " (see mainspring ", command.name, " --help)");
+  for (const char* name : {command.positional, command.second})
+    if (name && command.positional_required && !settings.given(name))
+      fail(Code::kInvalidInput, command.name, " needs ", find_option(command.bit, name)->value, " (see mainspring ",
+           command.name, " --help)");
   SignalWatcher signals;
   App app{settings, out, signals, env};
   return command.run(app);

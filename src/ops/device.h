@@ -7,6 +7,7 @@
 
 #include "ops/kv.h"
 #include "ops/op_id.h"
+#include "ops/packed_matrix.h"
 #include "ops/weight.h"
 
 namespace mainspring {
@@ -39,6 +40,10 @@ class Device {
   // Packs a checkpoint matrix for the best linear kernel this device has for its format, in parallel, reading the
   // source once. kUnsupported names the format when there is none.
   virtual std::unique_ptr<LinearWeight> bind_linear(const LinearSource& source, ComputeType compute) = 0;
+
+  // Uses a matrix that was packed earlier where it lies: no copy. kUnsupported when it was packed for another layout
+  // than this device has now for its format, or this device cannot keep matrices; kInvalidInput for a wrong size.
+  virtual std::unique_ptr<LinearWeight> bind_packed(const PackedMatrix& matrix);
 
   // Bytes one block of kBlockTokens tokens takes in one layer.
   virtual size_t kv_block_bytes(const StateSpec& spec, KvFormat format) const = 0;

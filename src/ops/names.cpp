@@ -25,6 +25,10 @@ const char* kv_format_name(KvFormat f) noexcept {
   return "?";
 }
 
+std::string stored_name(const WeightFormat& f, ComputeType compute) {
+  return f.scheme == Scheme::kDense && compute != ComputeType::kF32 ? compute_type_name(compute) : format_name(f);
+}
+
 std::string format_name(const WeightFormat& f) {
   if (f.scheme == Scheme::kDense) return dtype_name(f.dense);
   return cat(f.is_signed ? "s" : "u", int{f.bits}, f.group == 0 ? " row" : cat(" g", f.group), f.has_offset ? " +offset" : "",

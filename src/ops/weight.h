@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "tensor/tensor.h"
@@ -40,6 +41,8 @@ struct WeightFormat {
   bool operator==(const WeightFormat&) const = default;
 };
 std::string format_name(const WeightFormat& f);  // "bf16", "u4 g32 +offset", "s6 g16", "s8 row a8"
+// The same of a matrix on a device: dense weights are kept in the type of a 16-bit run.
+std::string stored_name(const WeightFormat& f, ComputeType compute);
 
 // Destination of a canonical decode of n rows; the caller owns the memory.
 struct CodeRows {
@@ -77,6 +80,10 @@ class LinearWeight {
   WeightFormat format;   // of the source
   size_t bytes = 0;      // device memory in use
   virtual const char* kernel_name() const noexcept = 0;
+  // What the kernels read, for files that keep packed matrices; empty: this device's matrices cannot be kept.
+  virtual std::span<const std::byte> packed_bytes() const noexcept { return {}; }
+  // A number that is another one when the same matrix would be packed into other bytes (kernel, panel shape, bit order).
+  virtual uint64_t layout() const { return 0; }
 };
 
 }  // namespace mainspring

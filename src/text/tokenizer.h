@@ -74,4 +74,10 @@ std::unique_ptr<Tokenizer> load_tokenizer_gguf(const GgufVocab& vocab);
 // else vocab.json + merges.txt. kNotFound says which files were looked for.
 std::unique_ptr<Tokenizer> load_tokenizer_folder(const std::string& folder);
 
+// A file of a model by its name, nothing when there is none; "*.tiktoken" means the first such file by name.
+using ModelFiles = std::function<std::optional<std::string>(std::string_view name)>;
+ModelFiles files_of_folder(const std::string& folder);
+// The same from files that need not lie in a folder; `where` names them in messages.
+std::unique_ptr<Tokenizer> load_tokenizer_files(const ModelFiles& files, const std::string& where);
+
 }  // namespace mainspring

@@ -1,4 +1,4 @@
-// Finds and loads the tokenizer of a Hugging Face folder.
+// Finds and loads the tokenizer among the files of a model.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -26,15 +26,17 @@ std::optional<std::string> read_if_there(const fs::path& path) {
   return bytes;
 }
 
-Json read_json_if_there(const fs::path& path) {
-  const std::optional<std::string> text = read_if_there(path);
-  return text ? parse_json(*text, path.string()) : Json();
+std::string shown(const std::string& where, std::string_view name) { return (fs::path(where) / name).string(); }
+
+Json read_json_if_there(const ModelFiles& files, const std::string& where, std::string_view name) {
+  const std::optional<std::string> text = files(name);
+  return text ? parse_json(*text, shown(where, name)) : Json();
 }
 
 // tokenizer_config.json; special_tokens_map.json fills in what it leaves out.
-Json read_config(const fs::path& folder) {
-  Json config = read_json_if_there(folder / "tokenizer_config.json");
-  const Json map = read_json_if_there(folder / "special_tokens_map.json");
+Json read_config(const ModelFiles& files, const std::string& where) {
+  Json config = read_json_if_there(files, where, "tokenizer_config.json");
+  const Json map = read_json_if_there(files, where, "special_tokens_map.json");
   if (!config.is_object()) config = Json::object();
   if (map.is_object()) {
     for (const auto& [key, value] : map.as_object()) {
@@ -83,39 +85,50 @@ std::optional<fs::path> find_tiktoken(const fs::path& folder) {
 }
 
 template <class F>
-std::unique_ptr<Tokenizer> named(const fs::path& path, F&& load) {
+std::unique_ptr<Tokenizer> named(const std::string& name, F&& load) {
   try {
     return load();
   } catch (const Error& e) {
-    throw e.in(path.string());
+    throw e.in(name);
   }
 }
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer_folder(const std::string& folder_name) {
-  const fs::path folder(folder_name);
-  const Json config = read_config(folder);
-  if (const auto text = read_if_there(folder / "tokenizer.json")) {
-    return named(folder / "tokenizer.json", [&] { return load_tokenizer_json(parse_json(*text, "tokenizer.json"), config); });
+ModelFiles files_of_folder(const std::string& folder_name) {
+  return [folder = fs::path(folder_name)](std::string_view name) -> std::optional<std::string> {
+    if (name != "*.tiktoken") return read_if_there(folder / name);
+    const std::optional<fs::path> path = find_tiktoken(folder);
+    return path ? read_if_there(*path) : std::nullopt;
+  };
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer_folder(const std::string& folder) {
+  return load_tokenizer_files(files_of_folder(folder), folder);
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer_files(const ModelFiles& files, const std::string& where) {
+  const Json config = read_config(files, where);
+  if (const auto text = files("tokenizer.json")) {
+    return named(shown(where, "tokenizer.json"),
+                 [&] { return load_tokenizer_json(parse_json(*text, "tokenizer.json"), config); });
   }
   for (const std::string_view name : {"tokenizer.model", "tiktoken.model"}) {
-    const auto bytes = read_if_there(folder / name);
+    const auto bytes = files(name);
     if (!bytes) continue;
-    return named(folder / name, [&] {
+    return named(shown(where, name), [&] {
       return looks_like_ranks(*bytes) ? load_tokenizer_tiktoken(*bytes, config) : load_tokenizer_spm(*bytes, config);
     });
   }
-  if (const auto path = find_tiktoken(folder)) {
-    return named(*path, [&] { return load_tokenizer_tiktoken(*read_if_there(*path), config); });
-  }
-  const auto vocab = read_if_there(folder / "vocab.json"), merges = read_if_there(folder / "merges.txt");
+  if (const auto bytes = files("*.tiktoken"))
+    return named(shown(where, "*.tiktoken"), [&] { return load_tokenizer_tiktoken(*bytes, config); });
+  const auto vocab = files("vocab.json"), merges = files("merges.txt");
   if (vocab && merges) {
-    return named(folder / "vocab.json", [&] {
+    return named(shown(where, "vocab.json"), [&] {
       return load_tokenizer_json(gpt2_tokenizer(parse_json(*vocab, "vocab.json"), *merges, config), config);
     });
   }
-  fail(Code::kNotFound, folder_name, ": no tokenizer; looked for tokenizer.json, tokenizer.model, tiktoken.model, "
+  fail(Code::kNotFound, where, ": no tokenizer; looked for tokenizer.json, tokenizer.model, tiktoken.model, "
        "*.tiktoken, vocab.json with merges.txt");
 }
 

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "weights/containers.h"
 #include "weights/gguf_file.h"
+#include "weights/packed_checkpoint.h"
 
 namespace mainspring {
 
@@ -14,10 +15,11 @@ std::unique_ptr<Checkpoint> open_checkpoint(const std::string& path) {
   if (std::filesystem::is_directory(path, ec))
     return std::make_unique<MappedCheckpoint>(open_hugging_face_folder(path));
   auto file = std::make_shared<MappedFile>(path);
+  if (has_packed_magic(*file)) return std::make_unique<PackedCheckpoint>(std::move(file));
   if (has_gguf_magic(*file) || path.ends_with(".gguf"))
     return std::make_unique<MappedCheckpoint>(open_gguf(std::move(file)));
   fail(Code::kInvalidInput, printable(path, 200),
-       ": expected a .gguf file or a folder with config.json and *.safetensors",
+       ": expected a .gguf file, a file of mainspring pack, or a folder with config.json and *.safetensors",
        path.ends_with(".safetensors") ? "; give the folder instead of the file" : "");
 }
 

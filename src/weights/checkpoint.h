@@ -25,6 +25,8 @@ struct TensorInfo {
   }
 };
 
+class PackedCheckpoint;
+
 // What a GGUF file says beyond tensors (empty for Hugging Face folders), for the tokenizer and `inspect`.
 class GgufMetadata;
 
@@ -44,14 +46,16 @@ class Checkpoint {
   virtual const Json& config() const noexcept = 0;
   // generation_config.json, or null.
   virtual const Json& generation_config() const noexcept = 0;
-  // "safetensors" or "gguf", for reports only: no model may look at it.
+  // "safetensors", "gguf" or "packed", for reports only: no model may look at it.
   virtual std::string container() const = 0;
   virtual uint64_t file_bytes() const noexcept = 0;
   virtual const GgufMetadata* gguf() const noexcept { return nullptr; }
+  // This checkpoint as a file of packed matrices, or null.
+  virtual const PackedCheckpoint* packed() const noexcept { return nullptr; }
 };
 
 // A folder with config.json and *.safetensors (sharded or not), or a .gguf file (any part of a split: the others are
-// found beside it). kNotFound / kInvalidInput say what is missing.
+// found beside it), or a file that `mainspring pack` wrote. kNotFound / kInvalidInput say what is missing.
 std::unique_ptr<Checkpoint> open_checkpoint(const std::string& path);
 
 }  // namespace mainspring

@@ -49,6 +49,7 @@ class GgufMetadata {
   bool each_string(std::string_view key, FunctionRef<bool(uint64_t index, std::string_view text)> fn) const;
 
   const std::vector<Entry>& entries() const noexcept { return entries_; }  // in file order
+  std::span<const std::byte> raw() const noexcept { return raw_; }         // the pairs as they lie in the file
   // One printable line for people: `"text"`, `32`, `[49152 strings]`.
   std::string describe(const Entry& entry) const;
 
@@ -58,6 +59,7 @@ class GgufMetadata {
 
   std::string where_;
   std::vector<Entry> entries_;
+  std::span<const std::byte> raw_;
   std::unordered_map<std::string_view, uint32_t> index_;
 };
 

@@ -126,6 +126,7 @@ GgufMetadata::GgufMetadata(ByteReader& r, uint64_t count, std::string_view where
   if (count > kMaxPairs || count > r.remaining() / 13)
     r.invalid("claims ", count, " metadata pairs, which is over the limit of ", kMaxPairs, " or does not fit in the file");
   entries_.reserve(count);
+  const std::byte* first = r.take(0, "the metadata");
   for (uint64_t i = 0; i < count; ++i) {
     Entry e;
     e.key = read_string(r, kMaxKeyBytes, "a metadata key");
@@ -142,6 +143,7 @@ GgufMetadata::GgufMetadata(ByteReader& r, uint64_t count, std::string_view where
     if (!index_.emplace(e.key, static_cast<uint32_t>(i)).second) r.invalid("metadata key ", printable(e.key), " is there twice");
     entries_.push_back(e);
   }
+  raw_ = {first, r.take(0, "the metadata")};
 }
 
 const GgufMetadata::Entry* GgufMetadata::find(std::string_view key) const noexcept {

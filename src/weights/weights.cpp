@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/str.h"
+#include "weights/packed_checkpoint.h"
 
 namespace mainspring {
 
@@ -71,6 +72,13 @@ std::unique_ptr<LinearSource> in_loaded_format(std::unique_ptr<LinearSource> sou
                                                                                     : std::move(source);
 }
 
+// The activation type is not in the matrix's bytes where one layout serves both: it can be chosen anew.
+std::unique_ptr<LinearWeight> bind_packed(const PackedCheckpoint& file, Weights::Context& c, const std::string& name) {
+  PackedMatrix m = file.packed_matrix(name);
+  if (m.format.scheme == Scheme::kGroup && c.quantize.act) m.format.act = *c.quantize.act;
+  return c.device.bind_packed(m);
+}
+
 }  // namespace
 
 std::unique_ptr<LinearWeight> Weights::bind(std::string_view leaf, int64_t out, int64_t in, MatrixRole role) const {
@@ -79,11 +87,17 @@ std::unique_ptr<LinearWeight> Weights::bind(std::string_view leaf, int64_t out, 
   const int64_t shape[] = {out, in};
   const TensorInfo& info = require(c.checkpoint, full, shape);
   c.used.push_back(full);
-  const auto source = in_loaded_format(c.checkpoint.matrix(full), c.quantize, compute(), role);
-  if (c.quantize.mode != QuantizeMode::kNone && source->format().scheme == Scheme::kDense && compute() != ComputeType::kF32)
-    c.report.kept.push_back(full);
-  auto packed = device().bind_linear(*source, compute());
-  LoadReport::Total& total = c.report.formats[cat(format_name(source->format()), " (", packed->kernel_name(), ")")];
+  std::unique_ptr<LinearWeight> packed;
+  if (const PackedCheckpoint* file = c.checkpoint.packed()) {
+    packed = bind_packed(*file, c, full);
+  } else {
+    const auto source = in_loaded_format(c.checkpoint.matrix(full), c.quantize, compute(), role);
+    if (c.quantize.mode != QuantizeMode::kNone && source->format().scheme == Scheme::kDense &&
+        compute() != ComputeType::kF32)
+      c.report.kept.push_back(full);
+    packed = device().bind_linear(*source, compute());
+  }
+  LoadReport::Total& total = c.report.formats[cat(stored_name(packed->format, compute()), " (", packed->kernel_name(), ")")];
   ++total.matrices;
   total.bytes += packed->bytes;
   if (c.progress) {

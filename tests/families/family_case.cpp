@@ -65,7 +65,7 @@ RunningModel open_model(const std::string& path, const RunSetup& s) {
   m.device = make_device(options);
   const std::unique_ptr<Checkpoint> checkpoint = open_checkpoint(path);
   const Config config = read_config(checkpoint->config(), checkpoint->generation_config());
-  Weights::Context context{*checkpoint, *m.device, s.compute, nullptr, {}};
+  Weights::Context context{*checkpoint, *m.device, s.compute, nullptr, {}, s.quantize};
   std::unique_ptr<CausalLM> model = family_of(config).build(config, Weights(context));
   RunnerConfig r;
   r.kv_format = s.kv;

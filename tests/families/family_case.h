@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "engine/model_runner.h"
 #include "ops/device.h"
+#include "quant/quantize.h"
 
 namespace mainspring {
 
@@ -39,6 +40,7 @@ struct RunSetup {
   ComputeType compute = ComputeType::kF32;
   KvFormat kv = KvFormat::kF32;
   int32_t max_context = 256;
+  QuantizeOptions quantize = {};
 };
 
 struct RunningModel {

@@ -10,6 +10,7 @@
 
 #include "backends/cpu/cpu_info.h"
 #include "backends/cpu/kv_layout.h"
+#include "backends/cpu/layout_probe.h"
 #include "base/str.h"
 
 namespace mainspring {
@@ -17,6 +18,8 @@ namespace mainspring {
 namespace cpu {
 
 const char* CpuLinearWeight::kernel_name() const noexcept { return packed.kernel->name; }
+std::span<const std::byte> CpuLinearWeight::packed_bytes() const noexcept { return {packed.data, bytes}; }
+uint64_t CpuLinearWeight::layout() const { return layout_number(*packed.kernel, packed.format); }
 
 namespace {
 
@@ -30,20 +33,26 @@ struct OwnedLinear final : CpuLinearWeight {
   Device::Buffer memory;
 };
 
+// In a mapped file.
+struct BorrowedLinear final : CpuLinearWeight {
+  std::shared_ptr<const void> owner;
+};
+
 void run_tasks(void* team, int64_t n_tasks, FunctionRef<void(int64_t, int)> fn) {
   static_cast<ThreadTeam*>(team)->parallel_for_member(n_tasks, fn);
 }
 
-const LinearKernel& choose_kernel(const IsaTable& isa, const LinearSource& source, ComputeType compute) {
+const LinearKernel& choose_kernel(const IsaTable& isa, const WeightFormat& format, ComputeType compute, int64_t out,
+                                  int64_t in, const std::string& where) {
   const LinearKernel* best = nullptr;
   int best_score = 0;
   for (int i = 0; i < isa.n_linear; ++i) {
-    const int score = isa.linear[i]->score(source.format(), compute, source.out_features(), source.in_features());
+    const int score = isa.linear[i]->score(format, compute, out, in);
     if (score > best_score) best = isa.linear[i], best_score = score;
   }
   if (!best)
-    fail(Code::kUnsupported, source.where(), ": cpu has no linear kernel for ", format_name(source.format()), " [",
-         source.out_features(), ", ", source.in_features(), "] in ", compute_type_name(compute));
+    fail(Code::kUnsupported, where, ": cpu has no linear kernel for ", format_name(format), " [", out, ", ", in, "] in ",
+         compute_type_name(compute));
   return *best;
 }
 
@@ -106,8 +115,8 @@ void CpuDevice::free_bytes(std::byte* p, size_t bytes) noexcept {
 }
 
 std::unique_ptr<LinearWeight> CpuDevice::bind_linear(const LinearSource& source, ComputeType compute) {
-  const cpu::LinearKernel& kernel = cpu::choose_kernel(*isa_, source, compute);
   const int64_t out = source.out_features(), in = source.in_features();
+  const cpu::LinearKernel& kernel = cpu::choose_kernel(*isa_, source.format(), compute, out, in, source.where());
   auto weight = std::make_unique<cpu::OwnedLinear>();
   weight->out_features = out, weight->in_features = in;
   weight->format = source.format();
@@ -131,6 +140,32 @@ std::unique_ptr<LinearWeight> CpuDevice::bind_linear(const LinearSource& source,
     }
   });
   if (error) std::rethrow_exception(error);
+  return weight;
+}
+
+uint64_t CpuDevice::layout_of(const cpu::LinearKernel& kernel, const WeightFormat& format) {
+  for (const Layout& l : layouts_)
+    if (l.kernel == &kernel && l.format == format) return l.number;
+  layouts_.push_back({&kernel, format, cpu::layout_number(kernel, format)});
+  return layouts_.back().number;
+}
+
+std::unique_ptr<LinearWeight> CpuDevice::bind_packed(const PackedMatrix& m) {
+  const cpu::LinearKernel& kernel =
+      cpu::choose_kernel(*isa_, m.format, m.compute, m.out_features, m.in_features, m.where);
+  if (layout_of(kernel, m.format) != m.layout)
+    fail(Code::kUnsupported, m.where, ": ", format_name(m.format), " matrices are packed in another layout than ", name(),
+         " uses");
+  const size_t bytes = kernel.packed_bytes(m.format, m.out_features, m.in_features);
+  if (m.data.size() != bytes)
+    fail(Code::kInvalidInput, m.where, ": a ", format_name(m.format), " matrix [", m.out_features, ", ", m.in_features,
+         "] takes ", bytes, " bytes, found ", m.data.size());
+  auto weight = std::make_unique<cpu::BorrowedLinear>();
+  weight->out_features = m.out_features, weight->in_features = m.in_features;
+  weight->format = m.format;
+  weight->bytes = bytes;
+  weight->packed = {&kernel, m.format, m.compute, m.out_features, m.in_features, m.data.data()};
+  weight->owner = m.owner;
   return weight;
 }
 

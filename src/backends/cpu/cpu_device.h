@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backends/cpu/isa.h"
 #include "base/thread_team.h"
@@ -27,6 +28,7 @@ class CpuDevice final : public Device {
   void copy_to_device(void* to, const void* from, size_t bytes) override;
   void copy_to_host(void* to, const void* from, size_t bytes) override;
   std::unique_ptr<LinearWeight> bind_linear(const LinearSource& source, ComputeType compute) override;
+  std::unique_ptr<LinearWeight> bind_packed(const PackedMatrix& matrix) override;
   size_t kv_block_bytes(const StateSpec& spec, KvFormat format) const override;
   size_t scratch_bytes(OpId id, const void* op) const override;
   void reserve_scratch(size_t bytes) override;
@@ -42,6 +44,13 @@ class CpuDevice final : public Device {
   ThreadTeam team_;
   Buffer scratch_;
   size_t scratch_size_ = 0;
+  struct Layout {
+    const cpu::LinearKernel* kernel;
+    WeightFormat format;
+    uint64_t number;
+  };
+  uint64_t layout_of(const cpu::LinearKernel& kernel, const WeightFormat& format);
+  std::vector<Layout> layouts_;   // known so far
 };
 
 }  // namespace mainspring

@@ -106,6 +106,8 @@ struct PackedLinear {
 struct CpuLinearWeight : LinearWeight {
   PackedLinear packed;
   const char* kernel_name() const noexcept override;
+  std::span<const std::byte> packed_bytes() const noexcept override;
+  uint64_t layout() const override;
 };
 
 }  // namespace mainspring::cpu

@@ -28,6 +28,10 @@ class CheckDevice final : public ForwardDevice {
   // kInternal: a shape is wrong, or both devices' results differ: operation, place, both values.
   void dispatch(OpId id, const void* op) override;
   std::unique_ptr<LinearWeight> bind_linear(const LinearSource& source, ComputeType compute) override;
+  // The second device has no use for what the first one packed.
+  std::unique_ptr<LinearWeight> bind_packed(const PackedMatrix& matrix) override {
+    return second_ ? Device::bind_packed(matrix) : ForwardDevice::bind_packed(matrix);
+  }
 
  private:
   struct Shadow {  // the second device's copy of one layer's KV pool

@@ -19,6 +19,7 @@ class ForwardDevice : public Device {
   std::unique_ptr<LinearWeight> bind_linear(const LinearSource& source, ComputeType compute) override {
     return inner_.bind_linear(source, compute);
   }
+  std::unique_ptr<LinearWeight> bind_packed(const PackedMatrix& matrix) override { return inner_.bind_packed(matrix); }
   size_t kv_block_bytes(const StateSpec& spec, KvFormat format) const override {
     return inner_.kv_block_bytes(spec, format);
   }

@@ -7,6 +7,7 @@
 #include "weights/checkpoint.h"
 #include "weights/config.h"
 #include "weights/gguf.h"
+#include "weights/packed_checkpoint.h"
 
 namespace mainspring::testing {
 
@@ -23,6 +24,30 @@ inline void read_matrix_fully(const LinearSource& m, int64_t rows, int64_t width
   m.drop_pages(0, rows);
 }
 
+// Touches both ends of every matrix and text.
+inline void exercise_packed(const PackedCheckpoint& p) {
+  volatile char seen = 0;
+  const auto touch = [&](const void* data, size_t bytes) {
+    if (bytes == 0) return;
+    seen = static_cast<const char*>(data)[0];
+    seen = static_cast<const char*>(data)[bytes - 1];
+  };
+  for (const TensorInfo& t : p.tensors()) {
+    if (t.shape.size() != 2) continue;
+    try {
+      const PackedMatrix m = p.packed_matrix(t.name);
+      touch(m.data.data(), m.data.size());
+    } catch (const Error&) {  // a vector of two dimensions
+    }
+  }
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "gguf-metadata"})
+    if (const auto text = p.text(name)) touch(text->data(), text->size());
+  try {
+    p.verify();
+  } catch (const Error&) {
+  }
+}
+
 // Lets kInvalidInput and its like pass; returns how many numbers were read.
 inline uint64_t exercise(const std::string& path) {
   const auto c = open_checkpoint(path);
@@ -37,6 +62,7 @@ inline uint64_t exercise(const std::string& path) {
       if (e.code() != Code::kUnsupported) throw;  // an encoding that cannot be read
     }
   }
+  if (const PackedCheckpoint* p = c->packed()) exercise_packed(*p);
   if (const GgufMetadata* m = c->gguf())
     for (const GgufMetadata::Entry& e : m->entries()) {
       m->describe(e);

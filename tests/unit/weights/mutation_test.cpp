@@ -13,6 +13,7 @@
 #include "unit/weights/builders.h"
 #include "unit/weights/exercise.h"
 #include "unit/weights/mutator.h"
+#include "unit/weights/packed_builder.h"
 
 namespace {
 
@@ -174,6 +175,23 @@ TEST(Mutation, ShardIndex) {
   }
   tally.report("shard index", n);
   EXPECT_GT(tally.results["invalid_input"], n / 4);
+}
+
+// Half of them with hashes that fit again, so that the directory itself is read.
+TEST(Mutation, Packed) {
+  testing::TempFolder folder;
+  const std::string whole = testing::small_packed(), directory = testing::directory_of(whole);
+  Tally tally;
+  const int n = mutations();
+  for (int i = 0; i < n && !HasFailure(); ++i) {
+    const uint64_t seed = static_cast<uint64_t>(i);
+    const std::string bytes = i % 4 == 0 ? mutate(whole, 100, false, seed)
+                                         : testing::with_directory(whole, mutate(directory, directory.size(), true, seed));
+    tally.run(folder.write("x.msp", bytes), bytes.size(), "packed mutation " + std::to_string(i));
+  }
+  tally.report("packed", n);
+  EXPECT_GT(tally.results["invalid_input"], n / 4);
+  EXPECT_GT(tally.results["loads"], n / 100);
 }
 
 }  // namespace
