@@ -1,6 +1,7 @@
 // The queue between the engine thread and a reader, and the reader's state.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -48,7 +49,7 @@ struct Generation::Impl {
   std::shared_ptr<TokenQueue> queue;
   Detokenizer detokenizer;
   std::vector<TokenLogprobs> prompt_logprobs;
-  bool ended = false;
+  std::atomic<bool> ended{false};  // cancel() asks from another thread
   FinishReason reason = FinishReason::kNone;
   std::optional<size_t> matched_stop;
   Usage usage;
