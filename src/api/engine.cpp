@@ -1,8 +1,10 @@
 // Engine::load and the public methods of Engine.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <random>
+#include <thread>
 
 #include "api/devices.h"
 #include "api/generation.h"
@@ -12,6 +14,7 @@
 #include "base/memory_info.h"
 #include "base/str.h"
 #include "mainspring/engine.h"
+#include "weights/packed_checkpoint.h"
 
 namespace mainspring {
 
@@ -21,6 +24,13 @@ struct Engine::Impl {
   ModelText text;
   ModelInfo info;
   std::unique_ptr<EngineCore> core;
+  std::atomic<bool> stop_prefetch{false};
+  std::thread prefetch;   // of a packed file
+
+  ~Impl() {
+    stop_prefetch = true;
+    if (prefetch.joinable()) prefetch.join();
+  }
 };
 
 namespace {
@@ -81,6 +91,8 @@ std::unique_ptr<Engine> Engine::load(const ModelOptions& o, const LoadCallback& 
   // Matrices in a mapped file count as free memory, but they are wanted in it.
   uint64_t available = memory_info().available;
   if (checkpoint->packed()) available -= std::min(available, checkpoint->file_bytes());
+  if (const PackedCheckpoint* packed = checkpoint->packed())
+    impl->prefetch = std::thread([run = packed->prefetcher(), &stop = impl->stop_prefetch] { run(stop); });
   const RunnerConfig runner_config = plan_runner(o, config, kv, block_bytes, available);
   auto runner = std::make_unique<ModelRunner>(*impl->device, std::move(model), config.vocab_size, runner_config);
   impl->text = text.get();

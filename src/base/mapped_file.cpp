@@ -71,6 +71,16 @@ void MappedFile::will_need(size_t offset, size_t length) const noexcept {
   ::madvise(data_ + start, std::min(length + (offset - start), size_ - start), MADV_WILLNEED);
 }
 
+void MappedFile::populate(size_t offset, size_t length) const noexcept {
+#ifdef MADV_POPULATE_READ
+  if (!data_ || offset >= size_) return;
+  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t start = offset / page * page;
+  if (::madvise(data_ + start, std::min(length + (offset - start), size_ - start), MADV_POPULATE_READ) == 0) return;
+#endif
+  will_need(offset, length);   // older kernels: at least the reading begins
+}
+
 void MappedFile::drop_pages(size_t offset, size_t length) const noexcept {
   if (!data_ || offset >= size_) return;
   const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));

@@ -25,6 +25,7 @@ class MappedFile {
 
   // Hints; they never fail. Ranges are offsets into the file.
   void will_need(size_t offset, size_t length) const noexcept;
+  void populate(size_t offset, size_t length) const noexcept;    // reads and maps the pages; returns when they are there
   void drop_pages(size_t offset, size_t length) const noexcept;  // resident pages fully inside the range are given back
 
  private:

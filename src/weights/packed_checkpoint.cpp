@@ -210,6 +210,20 @@ std::optional<std::string_view> PackedCheckpoint::text(std::string_view name) co
   return std::nullopt;
 }
 
+std::function<void(const std::atomic<bool>&)> PackedCheckpoint::prefetcher() const {
+  std::vector<Part> order;
+  for (size_t i = 0; i < parts_.size(); ++i)
+    if (format_of_[i]) order.push_back(parts_[i]);
+  // The first matrix is the embedding: a step wants a few of its rows, and all of it at the very end where it is the head.
+  if (!order.empty()) std::rotate(order.begin(), order.begin() + 1, order.end());
+  return [file = file_, order = std::move(order)](const std::atomic<bool>& stop) {
+    constexpr uint64_t kPiece = uint64_t{16} << 20;
+    for (const Part& p : order)
+      for (uint64_t at = 0; at < p.bytes && !stop; at += kPiece)
+        file->populate(p.offset + at, std::min(kPiece, p.bytes - at));
+  };
+}
+
 void PackedCheckpoint::verify(const std::function<void(uint64_t)>& progress) const {
   uint64_t done = 0;
   const auto check = [&](const Part& p, const std::string& what) {

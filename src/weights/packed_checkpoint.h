@@ -1,6 +1,7 @@
 // A file that `mainspring pack` wrote: matrices as a device keeps them, used where they lie in the mapping.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -50,6 +51,9 @@ class PackedCheckpoint final : public Checkpoint {
   PackedMatrix packed_matrix(std::string_view name) const;
   // A tokenizer file by its name, nothing when the model had none.
   std::optional<std::string_view> text(std::string_view name) const noexcept;
+  // Brings the matrices into memory in the order in which a model was built, so that a step waits for the disk as little
+  // as possible. For a thread of its own; keeps the file while it runs, and ends soon after `stop`.
+  std::function<void(const std::atomic<bool>& stop)> prefetcher() const;
   // Reads all of the file and compares hashes; kInvalidInput names the first part that differs. `progress` gets the bytes
   // done so far.
   void verify(const std::function<void(uint64_t done)>& progress = {}) const;
