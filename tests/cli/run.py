@@ -273,6 +273,81 @@ def test_inspect():
     assert len(listed["list"]) == listed["tensors"]
 
 
+def dense_model(folder):
+    """A tiny checkpoint with dense weights, and a tokenizer of a few letters and many names."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/families/llama_gqa3")
+    shutil.copytree(source, folder)
+    with open(os.path.join(folder, "config.json")) as f:
+        size = json.load(f)["vocab_size"]
+    vocab = {letter: i for i, letter in enumerate([*"abcdefgh ", *(f"<{n}>" for n in range(size - 9))])}
+    with open(os.path.join(folder, "tokenizer.json"), "w") as f:
+        json.dump({"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": vocab, "merges": []}}, f)
+    return folder
+
+
+def test_quantize():
+    model = dense_model(os.path.join(HOME, "model"))
+    def config(*args, **kw):
+        return good("logits", "--print-config", "--json", *args, **kw).json()
+    assert config("--quantize", "w4")["quantize"] == {"value": "w4", "origin": "command line", "source": "--quantize"}
+    assert config(env={"MAINSPRING_QUANTIZE": "w8a8"})["quantize"]["value"] == "w8a8"
+    dense = good("inspect", model, "--json").json()["memory"]["weights_bytes"]
+    w4 = good("inspect", model, "--quantize", "w4", "--json").json()["memory"]
+    assert w4["weights_bytes"] < dense and w4["quantize"] == "w4 g128"
+    plain = good("logits", "-m", model, "-p", "abc", "--json").json()["top"]
+    rounded = good("logits", "-m", model, "-p", "abc", "--json", "--quantize", "w4").json()["top"]
+    assert plain != rounded
+    fails(2, "--quantize-group: expected 32, 64 or 128, found 48", "logits", "-m", model, "-p", "a",
+          "--quantize", "w4", "--quantize-group", "48")
+    fails(2, "--quantize: expected one of none, w4, w8a8", "logits", "-m", model, "-p", "a", "--quantize", "w2")
+
+
+def test_pack():
+    packed, four = os.path.join(HOME, "model.msp"), os.path.join(HOME, "four.msp")
+    report = good("pack", MODEL, packed, "--json").json()
+    assert report["bytes"] == os.path.getsize(packed) and report["path"] == packed
+    assert [f for f in os.listdir(HOME) if f.endswith(".tmp")] == []
+    for args in (("--raw", "Once upon"), ("What is the capital of France?",)):
+        assert good("generate", "-m", packed, "--temperature", "0", "-n", "12", *args).out == greedy(*args).out
+    assert good("tokenize", "-m", packed, "Hello").out == good("tokenize", "-m", MODEL, "Hello").out
+    seen, original = good("inspect", packed, "--json", "--verify").json(), good("inspect", MODEL, "--json").json()
+    assert seen["container"] == "packed" and seen["packed"]["from"] == "gguf " + os.path.basename(MODEL)
+    assert seen["config"] == original["config"] and seen["tokenizer"] == original["tokenizer"]
+    assert seen["tensors"]["parameters"] == original["tensors"]["parameters"]
+    assert "packed" in good("inspect", packed).out
+    good("pack", MODEL, packed)   # a packed file may be replaced
+    fails(2, "is packed already", "pack", packed, four)
+    fails(2, "is packed already", "generate", "-m", packed, "--quantize", "w4", "--raw", "x")
+    fails(2, "was packed for bf16", "generate", "-m", packed, "--dtype", "f32", "--raw", "x")
+    fails(2, "use --device cpu", "generate", "-m", packed, "--device", "ref", "--raw", "x")
+    fails(2, "pack needs OUT", "pack", MODEL)
+    fails(2, "is no packed file", "pack", MODEL, __file__)
+    fails(4, "no/such/folder", "pack", MODEL, os.path.join(HOME, "no/such/folder/x"))
+    with open(packed, "r+b") as f:
+        f.truncate(os.path.getsize(packed) - 1)
+    fails(2, "the file was cut", "generate", "-m", packed, "--raw", "x")
+    model = dense_model(os.path.join(HOME, "model"))
+    good("pack", model, four, "--quantize", "w4")
+    assert good("inspect", four, "--json").json()["packed"]["quantize"] == "w4 g128"
+    assert good("logits", "-m", four, "-p", "abc", "--json").json()["top"] == \
+        good("logits", "-m", model, "-p", "abc", "--json", "--quantize", "w4").json()["top"]
+
+
+def test_pack_interrupted():
+    """Ctrl-C at several moments: there is the whole file or nothing."""
+    out = os.path.join(HOME, "model.msp")
+    for delay in (0.02, 0.05, 0.1, 0.15, 0.2, 0.25):
+        p = subprocess.Popen([PROGRAM, "pack", MODEL, out], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(delay)
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=60)
+        assert p.returncode in (0, 130) and err == b"", (p.returncode, err)
+        assert os.listdir(HOME) in ([], ["model.msp"]), os.listdir(HOME)
+        assert p.returncode == 0 or not os.path.exists(out)
+        if os.path.exists(out):
+            os.remove(out)
+
+
 # ---- text in, text out ---------------------------------------------------------------------------------------------
 
 def test_tokenize():
