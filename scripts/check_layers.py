@@ -24,7 +24,7 @@ ALLOWED = {
     "engine": {"base", "tensor", "ops", "kv", "nn", "backends"},
     "text": {"base"},
     "hub": {"base"},
-    "api": {"base", "tensor", "ops", "weights", "nn", "models", "backends", "engine", "text"},
+    "api": {"base", "tensor", "ops", "quant", "weights", "nn", "models", "backends", "engine", "text"},
     "cli": {"base", "hub"},
 }
 # A family file may name the configuration and weights types through its own family.h alone.
