@@ -51,6 +51,10 @@ MAX_FOREIGN = 0.05
 MAX_TRIES = 60
 
 
+class Busy(Exception):
+    """Other programs do not leave the machine alone."""
+
+
 @dataclass(frozen=True)
 class Metric:
     name: str
@@ -252,7 +256,7 @@ def undisturbed(side, m: Metric, pids: list[int], probe: Probe, args) -> tuple[f
             return value, state
         print(f"    thrown away: others took {100 * state['foreign']:.0f} % of the machine", flush=True)
         time.sleep(1)
-    raise SystemExit("bench_rival: the machine is busy; try again when nothing else runs")
+    raise Busy
 
 
 def measure_model(name: str, path: str, ours_path: str, metrics: list[Metric], probe: Probe, args) -> tuple[list, dict]:
@@ -265,13 +269,16 @@ def measure_model(name: str, path: str, ours_path: str, metrics: list[Metric], p
             ours.measure(m)  # warms up: prompts of decode metrics enter the prefix cache
         pids = ours.pids() + rival.pids() + [probe.pid]
         samples = []
-        for r in range(args.rounds):
-            for m in metrics:
-                for side in list(sides)[:: 1 if r % 2 == 0 else -1]:
-                    value, state = undisturbed(sides[side], m, pids, probe, args)
-                    sample = {"round": r, "model": name, "metric": m.name, "side": side, "value": round(value, 3)}
-                    samples.append(sample | state)
-                    print(f"  {r} {name} {m.name:28s} {side:5s} {value:9.2f} {m.unit}   {state}", flush=True)
+        for r, m in ((r, m) for r in range(args.rounds) for m in metrics):
+            both = []
+            for side in list(sides)[:: 1 if r % 2 == 0 else -1]:
+                value, state = undisturbed(sides[side], m, pids, probe, args)
+                sample = {"round": r, "model": name, "metric": m.name, "side": side, "value": round(value, 3)}
+                both.append(sample | state)
+                print(f"  {r} {name} {m.name:28s} {side:5s} {value:9.2f} {m.unit}   {state}", flush=True)
+            samples += both
+    except Busy:
+        print("bench_rival: the machine is busy: rows of the rounds so far", flush=True)
     finally:
         ours.close()
         rival.close()
@@ -290,6 +297,8 @@ def summarize(samples: list[dict], metrics: list[Metric], info: dict, weights: i
     rows = []
     for m in metrics:
         mine = [s for s in samples if s["metric"] == m.name]
+        if not mine:
+            continue
         a = [s["value"] for s in mine if s["side"] == "ours"]
         b = [s["value"] for s in mine if s["side"] == "rival"]
         rounds = sorted({s["round"] for s in mine})
@@ -360,8 +369,9 @@ def main() -> int:
         ours_path = others.get(name, path)
         samples, info = measure_model(name, path, ours_path, metrics, probe, args)
         rows = summarize(samples, metrics, info, step_bytes(args.program, path), args, now.strftime("%Y-%m-%d %H:%M"))
-        append(os.path.join(args.out, f"samples-{now:%Y%m%d-%H%M}.csv"), samples)
-        append(os.path.join(args.out, "end_to_end.csv"), rows)
+        if rows:
+            append(os.path.join(args.out, f"samples-{now:%Y%m%d-%H%M}.csv"), samples)
+            append(os.path.join(args.out, "end_to_end.csv"), rows)
         for row in rows:
             print(
                 f"{row['model']} {row['metric']}: ours {row['ours_median']} rival {row['rival_median']} {row['unit']}, "

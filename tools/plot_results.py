@@ -130,10 +130,11 @@ def end_to_end(rows: dict) -> tuple[str, str]:
         target = target_of(model, metric)
         wall = f"{float(r['wall_share']):.2f} / {float(r['rival_wall_share']):.2f}" if r["wall_share"] else ""
         cells = [model, metric, f"{number(r['ours_median'])} {r['unit']}", number(r["rival_median"])]
-        out.append([*cells, r["ratio"], r["paired"], f"{target}" if target else "", wall])
+        out.append([*cells, r["ratio"], r["paired"], r["rounds"], f"{target}" if target else "", wall])
         if r["unit"] == "tokens/s":
             items.append((f"{model} {metric}", float(r["ratio"]), target))
-    head = ["model", "metric", "ours", "llama.cpp", "ratio", "paired", "target", "of the wall, ours / llama.cpp"]
+    head = ["model", "metric", "ours", "llama.cpp", "ratio", "paired", "rounds", "target"]
+    head.append("of the wall, ours / llama.cpp")
     return table(head, out), bars("Speed relative to llama.cpp, same file (red: target)", items) if items else ""
 
 
