@@ -27,6 +27,7 @@ void LineEditor::begin(std::string prompt, const std::vector<std::string>& histo
   prompt_ = std::move(prompt);
   history_ = history;
   history_.emplace_back();
+  searching_ = false;
   recalled_ = history_.size() - 1;
   text_.clear();
   cursor_ = 0;
@@ -74,6 +75,10 @@ EditEvent LineEditor::feed(unsigned char byte) {
 }
 
 EditEvent LineEditor::plain(unsigned char byte) {
+  if (searching_) {
+    const EditEvent event = search_key(byte);
+    if (searching_ || event == EditEvent::kRedraw) return event;  // else the key is one for the line that was found
+  }
   if (byte == 0x1b) {
     keys_ = Keys::kEscape;
     pending_.clear();
@@ -109,6 +114,9 @@ EditEvent LineEditor::control(unsigned char byte) {
     case 12: return EditEvent::kClear;                                  // Ctrl-L
     case 14: return recall(1);                                          // Ctrl-N
     case 16: return recall(-1);                                         // Ctrl-P
+    case 18:                                                            // Ctrl-R
+      begin_search();
+      return EditEvent::kRedraw;
     case 20:                                                            // Ctrl-T
       if (cursor_ == 0 || text_.size() < 2) return EditEvent::kNone;
       if (cursor_ == text_.size()) --cursor_;
@@ -181,6 +189,86 @@ EditEvent LineEditor::recall(int step) {
   recalled_ = static_cast<size_t>(static_cast<ptrdiff_t>(recalled_) + step);
   set_text(history_[recalled_]);
   return EditEvent::kRedraw;
+}
+
+void LineEditor::begin_search() {
+  history_[recalled_] = text();   // as recall() keeps it
+  searching_ = true;
+  sought_.clear();
+  plain_prompt_ = prompt_;
+  prompt_ = "(search) ";
+  search_began_ = recalled_;
+  search_cursor_ = cursor_;
+  pending_.clear();
+}
+
+void LineEditor::end_search(bool keep) {
+  searching_ = false;
+  prompt_ = plain_prompt_;
+  if (keep) return;
+  recalled_ = search_began_;
+  set_text(history_[recalled_]);
+  cursor_ = std::min(search_cursor_, text_.size());
+}
+
+// The newest line at or before `from` that contains what is sought; the line being typed is none.
+EditEvent LineEditor::find(size_t from) {
+  std::string shown_sought;
+  for (std::string_view rest = sought_; !rest.empty();) {
+    const Utf8Char c = decode_utf8(rest);
+    append_utf8(shown_sought, shown(c.code));
+    rest.remove_prefix(c.length);
+  }
+  bool found = sought_.empty();
+  for (size_t i = std::min(from + 1, history_.size() - 1); i-- > 0 && !found;) {
+    const size_t at = history_[i].find(sought_);
+    if (at == std::string::npos) continue;
+    found = true;
+    recalled_ = i;
+    set_text(std::string_view(history_[i]).substr(0, at));
+    const size_t before = text_.size();
+    set_text(history_[i]);
+    cursor_ = before;
+  }
+  prompt_ = cat(found ? "(search) " : "(no match) ", shown_sought, shown_sought.empty() ? "" : ": ");
+  return EditEvent::kRedraw;
+}
+
+// A key of the search; one that ends it and is for the line gives kNone.
+EditEvent LineEditor::search_key(unsigned char byte) {
+  constexpr unsigned char kCtrlG = 7, kBackspace = 8, kCtrlR = 18, kDelete = 0x7f;
+  constexpr size_t kMaxSought = 1000;
+  if (byte == kCtrlG) {
+    end_search(/*keep=*/false);
+    return EditEvent::kRedraw;
+  }
+  if (byte == kCtrlR) {
+    // Older, and another text: equal lines are one.
+    size_t from = recalled_;
+    const std::string current = text();
+    while (from > 0 && (history_[from] == current || from == recalled_)) --from;
+    return find(from);
+  }
+  if (byte == kBackspace || byte == kDelete) {
+    while (!sought_.empty() && (static_cast<unsigned char>(sought_.back()) & 0xC0) == 0x80) sought_.pop_back();
+    if (!sought_.empty()) sought_.pop_back();
+    if (sought_.empty()) {
+      end_search(/*keep=*/false);
+      begin_search();
+      return EditEvent::kRedraw;
+    }
+    return find(history_.size() - 1);
+  }
+  if (byte < 0x20) {
+    end_search(/*keep=*/true);
+    return EditEvent::kNone;
+  }
+  pending_ += static_cast<char>(byte);
+  const Utf8Char c = decode_utf8(pending_);
+  if (c.incomplete) return EditEvent::kNone;
+  pending_.clear();
+  if (sought_.size() < kMaxSought) append_utf8(sought_, c.code);
+  return find(std::min(recalled_, history_.size() - 1));
 }
 
 EditEvent LineEditor::complete() {

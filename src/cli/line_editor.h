@@ -18,7 +18,9 @@ enum class EditEvent {
 };
 
 // Keys: arrows, Home, End, Delete, Ctrl-A B E F D H K U W T Y L P N, Alt-B F D, Ctrl-arrows, Alt-Enter (new line),
-// Tab (completes a word of `completions` at the start of the line), bracketed paste. Text is UTF-8 of any width.
+// Tab (completes a word of `completions` at the start of the line), bracketed paste. Ctrl-R searches the history while one
+// types: again for an older line, Backspace for a shorter search, Ctrl-G to give up, any other key to go on with what was
+// found. Text is UTF-8 of any width.
 class LineEditor {
  public:
   explicit LineEditor(std::vector<std::string> completions = {}) : completions_(std::move(completions)) {}
@@ -51,6 +53,10 @@ class LineEditor {
   EditEvent erase(size_t from, size_t to, bool keep);
   EditEvent recall(int step);
   EditEvent complete();
+  EditEvent search_key(unsigned char byte);
+  void begin_search();
+  void end_search(bool keep);
+  EditEvent find(size_t from);
   size_t left_of(size_t position) const;
   size_t right_of(size_t position) const;
   size_t word_left() const;
@@ -66,6 +72,10 @@ class LineEditor {
   std::vector<std::string> history_;   // the last entry is the line being typed
   size_t recalled_ = 0;
   Keys keys_ = Keys::kPlain;
+  // While searching_: what is looked for, the prompt and the line to come back to. recalled_ is the line that was found.
+  bool searching_ = false;
+  std::string sought_, plain_prompt_;
+  size_t search_began_ = 0, search_cursor_ = 0;
   std::string pending_;                // bytes of an unfinished character or sequence
   bool pasting_ = false;
   int drawn_cursor_row_ = 0;

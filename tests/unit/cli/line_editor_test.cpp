@@ -50,6 +50,51 @@ TEST(LineEditor, WordsAndKilling) {
   EXPECT_EQ(e.text(), "ba");
 }
 
+TEST(LineEditor, CtrlRSearchesTheHistory) {
+  const std::vector<std::string> history{"make test", "git log", "make chat", "git log", "über make"};
+  LineEditor e = started(history);
+  type(e, "draft");
+  EXPECT_EQ(type(e, "\x12"), EditEvent::kRedraw);
+  EXPECT_EQ(e.text(), "draft");                 // nothing is sought yet
+  EXPECT_NE(e.draw(80).find("(search) draft"), std::string::npos);
+  type(e, "ma");
+  EXPECT_EQ(e.text(), "über make");
+  EXPECT_EQ(e.cursor(), 5u);                    // in code points, at what was found
+  EXPECT_NE(e.draw(80).find("(search) ma: "), std::string::npos);
+  type(e, "\x12");
+  EXPECT_EQ(e.text(), "make chat");
+  type(e, "\x12");
+  EXPECT_EQ(e.text(), "make test");
+  type(e, "\x12");                              // no older one
+  EXPECT_EQ(e.text(), "make test");
+  type(e, "\x07");                              // Ctrl-G
+  EXPECT_EQ(e.text(), "draft");
+  EXPECT_EQ(e.cursor(), 5u);
+  EXPECT_NE(e.draw(80).find("> draft"), std::string::npos);
+
+  type(e, "\x12git");
+  EXPECT_EQ(e.text(), "git log");
+  type(e, "\x12");                              // the other one is the same text
+  EXPECT_EQ(e.text(), "git log");
+  type(e, "x");
+  EXPECT_NE(e.draw(80).find("(no match) gitx: "), std::string::npos);
+  type(e, "\x7f\x7f\x7f\x7f" "\xC3\xBC");      // Backspace to nothing, then a letter of two bytes
+  EXPECT_EQ(e.text(), "über make");
+  type(e, "\x05!");                             // any other key edits what was found
+  EXPECT_EQ(e.text(), "über make!");
+  type(e, "\x1b[A");                            // and the history goes on from there
+  EXPECT_EQ(e.text(), "git log");
+  type(e, "\x12" "chat\x1b[D");
+  EXPECT_EQ(e.text(), "make chat");
+  EXPECT_EQ(type(e, "\x12log\r"), EditEvent::kLine);
+  EXPECT_EQ(e.text(), "git log");
+
+  LineEditor empty = started();
+  type(empty, "\x12" "a\x12\x7f\x7f\x12");
+  EXPECT_EQ(empty.text(), "");
+  EXPECT_EQ(type(empty, "\x03"), EditEvent::kInterrupt);
+}
+
 TEST(LineEditor, Utf8AndCombiningMarks) {
   LineEditor e = started();
   type(e, "日本e\xCC\x81!");                // e + combining acute
