@@ -160,6 +160,7 @@ PackResult pack_model(const ModelOptions& options, const std::string& out,
 // quantize fields of `options`. `verify`: also reads all of a packed file and compares its hashes.
 struct InspectOptions {
   bool list_tensors = false, verify = false;
+  bool text = true;   // also the tokenizer and the template: most of the time
 };
 std::string inspect_model(const ModelOptions& options, const InspectOptions& what = {});
 

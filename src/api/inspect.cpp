@@ -150,7 +150,7 @@ std::string inspect_model(const ModelOptions& o, const InspectOptions& what) {
   }
   out.set("config", config_json(config));
   out.set("tensors", tensors_json(*checkpoint, what.list_tensors));
-  add_text(out, o.model, *checkpoint);
+  if (what.text) add_text(out, o.model, *checkpoint);
   out.set("memory", memory_json(*checkpoint, config, compute, quantize, kv, o));
   return out.dump(2);
 }

@@ -101,7 +101,7 @@ uint64_t loaded_bytes(const TensorInfo& t, const Config& config, ComputeType com
   const Encoding* e = find_encoding(t.encoding);
   if (!e || t.shape.size() != 2 || t.shape[1] == 0) return t.bytes;
   const MatrixRole role = t.shape[0] == config.vocab_size ? MatrixRole::kTable : MatrixRole::kLinear;
-  const WeightFormat f = loaded_format(quantize, e->format, t.shape[1], role);
+  const WeightFormat f = loaded_format(quantize, e->format, t.shape[0], t.shape[1], role);
   if (f.scheme == Scheme::kDense) return t.encoding == "F32" && compute != ComputeType::kF32 ? t.bytes / 2 : t.bytes;
   const uint64_t bits = f.bits <= 4 ? 4 : f.bits <= 6 ? f.bits : 8;  // what bit planes take
   const uint64_t groups = static_cast<uint64_t>(t.shape[0]) * static_cast<uint64_t>(f.groups(t.shape[1]));

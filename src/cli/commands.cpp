@@ -43,7 +43,8 @@ constexpr Command kCommands[] = {
      "configuration and tokenizer. Every command takes it as MODEL: it is mapped and used where it lies. It belongs to "
      "an instruction set (--isa), a type (--dtype) and a version of the kernels; keep the original model.",
      run_pack, "out"},
-    {"list", kList, "models in the cache", nullptr, false, "", run_list},
+    {"list", kList, "models in the cache, or in a folder", "folder", false,
+     "Without FOLDER the models that pull has downloaded; with one its folders, .gguf files and packed files.", run_list},
     {"rm", kRm, "remove a model from the cache", "ref", true, "", run_rm},
     {"version", kVersion, "version of this program", nullptr, false, "", run_version},
     {"completion", kCompletion, "print a completion script for bash, zsh or fish", "shell", true,

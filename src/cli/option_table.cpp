@@ -74,6 +74,8 @@ constexpr OptionSpec kOptions[] = {
      .positional_only = true, .help = "hub id: org/name[@revision][:quant]"},
     {.name = "out", .kind = kPath, .value = "OUT", .commands = kPack, .shared = false, .positional_only = true,
      .help = "the file to write; an older packed file is replaced"},
+    {.name = "folder", .kind = kPath, .value = "FOLDER", .commands = kList, .shared = false, .positional_only = true,
+     .help = "list the models of this folder instead of the cache"},
     {.name = "quiet", .letter = 'q', .kind = kFlag, .fallback = "false", .commands = kList, .shared = false,
      .help = "only the names"},
     {.name = "shell", .kind = kChoice, .value = "SHELL", .choices = "bash|zsh|fish", .commands = kCompletion,

@@ -31,9 +31,10 @@ QuantizeOptions parse_quantize(std::string_view mode, int64_t group, std::string
 // "w4 g128", "w8a8", "int8 activations", "" for the file's own formats.
 std::string quantize_name(const QuantizeOptions& options);
 
-// The format a matrix with `in` inputs is loaded in. Only dense matrices are quantised, and only where a supported
-// group divides `in`; the rest keeps its codes. The activation type applies to every format with codes.
-WeightFormat loaded_format(const QuantizeOptions& options, const WeightFormat& source, int64_t in, MatrixRole role);
+// The format a matrix [out, in] is loaded in. Only dense matrices are quantised, and only where a supported group divides
+// `in`; the rest keeps its codes. The activation type applies to every format with codes.
+WeightFormat loaded_format(const QuantizeOptions& options, const WeightFormat& source, int64_t out, int64_t in,
+                           MatrixRole role);
 
 // `source` in the format `target`, rounded row by row as it is read: no second copy. target is what loaded_format gave.
 std::unique_ptr<LinearSource> quantized(std::unique_ptr<LinearSource> source, const WeightFormat& target);

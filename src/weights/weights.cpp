@@ -64,7 +64,7 @@ namespace {
 
 std::unique_ptr<LinearSource> in_loaded_format(std::unique_ptr<LinearSource> source, const QuantizeOptions& options,
                                                ComputeType compute, MatrixRole role) {
-  const WeightFormat target = loaded_format(options, source->format(), source->in_features(), role);
+  const WeightFormat target = loaded_format(options, source->format(), source->out_features(), source->in_features(), role);
   source = quantized(std::move(source), target);
   // fp32 kernels know groups; rows of one scale are given to them as numbers.
   const WeightFormat& f = source->format();

@@ -315,6 +315,15 @@ def test_pack():
     assert seen["config"] == original["config"] and seen["tokenizer"] == original["tokenizer"]
     assert seen["tensors"]["parameters"] == original["tensors"]["parameters"]
     assert "packed" in good("inspect", packed).out
+    with open(os.path.join(HOME, "notes.txt"), "w") as f:
+        f.write("no model")
+    with open(os.path.join(HOME, "damaged.msp"), "w") as f:
+        f.write("no model")
+    listed = {m["model"]: m for m in good("list", HOME, "--json").json()["models"]}
+    assert set(listed) == {"model.msp", "damaged.msp"} and listed["damaged.msp"]["bytes"] is None
+    assert listed["model.msp"]["kind"].startswith("packed for cpu ") and listed["model.msp"]["bytes"] == report["bytes"]
+    assert "packed for cpu" in good("list", HOME).out and good("list", HOME, "-q").out == "damaged.msp\nmodel.msp\n"
+    fails(4, "no/such", "list", "/no/such")
     good("pack", MODEL, packed)   # a packed file may be replaced
     fails(2, "is packed already", "pack", packed, four)
     fails(2, "is packed already", "generate", "-m", packed, "--quantize", "w4", "--raw", "x")

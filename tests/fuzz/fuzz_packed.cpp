@@ -1,7 +1,7 @@
 // Any bytes as the directory of a packed file (after 8 KiB of matrices), or, behind a zero byte, as a whole file.
 #include "fuzz/memory_file.h"
 #include "unit/weights/exercise.h"
-#include "unit/weights/packed_builder.h"
+#include "unit/weights/packed_directory.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);

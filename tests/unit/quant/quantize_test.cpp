@@ -146,7 +146,7 @@ QuantizeOptions w4(int group = 128) { return parse_quantize("w4", group, ""); }
 TEST(Quantize, ChoosesTheLargestGroupThatDivides) {
   const WeightFormat dense{.dense = DType::kBf16};
   const auto group = [&](int asked, int64_t in) {
-    const WeightFormat f = loaded_format(w4(asked), dense, in, MatrixRole::kLinear);
+    const WeightFormat f = loaded_format(w4(asked), dense, 64, in, MatrixRole::kLinear);
     return f.scheme == Scheme::kDense ? 0 : int{f.group};
   };
   EXPECT_EQ(group(128, 4096), 128);
@@ -155,20 +155,22 @@ TEST(Quantize, ChoosesTheLargestGroupThatDivides) {
   EXPECT_EQ(group(32, 4096), 32);
   EXPECT_EQ(group(64, 4096), 64);
   EXPECT_EQ(group(128, 100), 0);
-  const WeightFormat f = loaded_format(w4(), dense, 4096, MatrixRole::kLinear);
+  const WeightFormat f = loaded_format(w4(), dense, 64, 4096, MatrixRole::kLinear);
   EXPECT_EQ(format_name(f), "u4 g128 +offset");
-  EXPECT_EQ(format_name(loaded_format(w4(), dense, 4096, MatrixRole::kTable)), "s8 g32");
-  EXPECT_EQ(loaded_format(w4(), dense, 100, MatrixRole::kTable), dense);
+  EXPECT_EQ(format_name(loaded_format(w4(), dense, 64, 4096, MatrixRole::kTable)), "s8 g32");
+  EXPECT_EQ(loaded_format(w4(), dense, 64, 100, MatrixRole::kTable), dense);
 }
 
 TEST(Quantize, ActivationsOfEachMode) {
   const WeightFormat dense{.dense = DType::kF16}, file{.scheme = Scheme::kGroup, .bits = 5, .has_offset = true, .group = 32};
   const auto name = [&](const char* mode, const char* act, const WeightFormat& f, MatrixRole role = MatrixRole::kLinear) {
-    return format_name(loaded_format(parse_quantize(mode, 0, act), f, 256, role));
+    return format_name(loaded_format(parse_quantize(mode, 0, act), f, 256, 256, role));
   };
   EXPECT_EQ(name("w8a8", "", dense), "s8 row a8");
   EXPECT_EQ(name("w8a8", "", dense, MatrixRole::kTable), "s8 g32");
   EXPECT_EQ(name("w8a8", "int16", dense), "s8 row");
+  const WeightFormat down = loaded_format(parse_quantize("w8a8", 0, ""), dense, 896, 4864, MatrixRole::kLinear);
+  EXPECT_EQ(format_name(down), "s8 g128 a8");   // more inputs than outputs
   EXPECT_EQ(name("w4", "int8", dense), "u4 g128 +offset a8");
   EXPECT_EQ(name("w4", "int8", dense, MatrixRole::kTable), "s8 g32 a8");
   EXPECT_EQ(name("w4", "", file), "u5 g32 +offset");   // codes of the file stay
@@ -193,7 +195,7 @@ TEST(Quantize, SourceReadsAnyRows) {
   for (const char* mode : {"w4", "w8a8"}) {
     auto memory = std::make_unique<MemorySource>(13, 160);
     const std::vector<float> original = memory->values;
-    const WeightFormat f = loaded_format(parse_quantize(mode, 0, ""), memory->format(), 160, MatrixRole::kLinear);
+    const WeightFormat f = loaded_format(parse_quantize(mode, 0, ""), memory->format(), 512, 160, MatrixRole::kLinear);
     const auto q = quantized(std::move(memory), f);
     ASSERT_EQ(q->format(), f);
     const size_t groups = static_cast<size_t>(f.groups(160));
@@ -224,7 +226,7 @@ TEST(Quantize, SourceReadsAnyRows) {
 TEST(Quantize, InfinityIsAnErrorOfTheFile) {
   auto memory = std::make_unique<MemorySource>(3, 128);
   memory->values[130] = std::numeric_limits<float>::infinity();
-  const auto q = quantized(std::move(memory), loaded_format(w4(), {}, 128, MatrixRole::kLinear));
+  const auto q = quantized(std::move(memory), loaded_format(w4(), {}, 3, 128, MatrixRole::kLinear));
   std::vector<float> row(128);
   q->read_values(0, 1, row.data());
   EXPECT_ERROR(q->read_values(1, 1, row.data()), Code::kInvalidInput, "tensor x of memory: row 1 holds a number that is infinite");

@@ -1,15 +1,13 @@
-// Packed files for the tests: a small whole one, and what makes the checks of a damaged one pass again.
+// A small packed file for the tests.
 #pragma once
 
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/hash.h"
 #include "unit/weights/builders.h"
-#include "weights/packed_format.h"
+#include "unit/weights/packed_directory.h"
 #include "weights/packed_writer.h"
 
 namespace mainspring::testing {
@@ -46,25 +44,6 @@ inline std::string small_packed() {
   const TempFolder folder;
   write_small_packed(folder.file("x"));
   return read_bytes(folder.file("x"));
-}
-
-// The directory's text, replaced by `directory`; hashes and sizes fit again.
-inline std::string with_directory(std::string file, const std::string& directory) {
-  PackedHeader h;
-  std::memcpy(&h, file.data(), sizeof h);
-  file.resize(h.directory_offset);
-  file += directory;
-  h.file_bytes = file.size(), h.directory_bytes = directory.size();
-  h.directory_hash = hash64(std::as_bytes(std::span(directory)));
-  h.header_hash = hash64(std::as_bytes(std::span(&h, 1)).first(offsetof(PackedHeader, header_hash)));
-  std::memcpy(file.data(), &h, sizeof h);
-  return file;
-}
-
-inline std::string directory_of(const std::string& file) {
-  PackedHeader h;
-  std::memcpy(&h, file.data(), sizeof h);
-  return file.substr(h.directory_offset, h.directory_bytes);
 }
 
 }  // namespace mainspring::testing
