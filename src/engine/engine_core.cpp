@@ -165,7 +165,12 @@ void EngineCore::Impl::start(Command& command) {
 void EngineCore::Impl::run_step() {
   make_drafts();
   const BatchPlan plan = scheduler.plan(drafts);
-  if (plan.empty()) return;
+  if (plan.empty()) {
+    // The scheduler has nothing left to run, so these would wait for ever.
+    const Error lost(Code::kInternal, "the scheduler lost this request");
+    while (!active.empty()) finish(active.begin()->first, FinishReason::kError, &lost);
+    return;
+  }
   sampled.assign(plan.sequences.size(), {});
   sampled_tokens.clear();
   done.clear();
@@ -175,12 +180,12 @@ void EngineCore::Impl::run_step() {
     note_cost(plan, seconds(before, Clock::now()));
     ++steps;
     deliver(plan, logits);
+    scheduler.commit(plan, sampled);
   } catch (const Error& e) {
     for (const PlannedSequence& seq : plan.sequences)
       if (active.contains(seq.id)) finish(seq.id, FinishReason::kError, &e);
     return;
   }
-  scheduler.commit(plan, sampled);
   for (SequenceId id : done) finish(id, FinishReason::kNone);
 }
 
