@@ -47,20 +47,6 @@ std::vector<GoldenRun> rounded_runs() {
   return runs;
 }
 
-// KL(expected || found) of the next-token distributions, in nats.
-double kl(const float* expected, const float* found, int64_t n) {
-  const auto log_sum = [n](const float* l) {
-    const double m = *std::max_element(l, l + n);
-    double s = 0;
-    for (int64_t i = 0; i < n; ++i) s += std::exp(l[i] - m);
-    return m + std::log(s);
-  };
-  const double le = log_sum(expected), lf = log_sum(found);
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += std::exp(expected[i] - le) * ((expected[i] - le) - (found[i] - lf));
-  return sum;
-}
-
 class ExactFamilies : public testing::TestWithParam<GoldenRun> {};
 
 TEST_P(ExactFamilies, LogitsAreTransformers) {

@@ -2,6 +2,7 @@
 #include "families/family_case.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 
@@ -101,6 +102,19 @@ std::vector<std::vector<float>> run_tokens(ModelRunner& runner, const std::vecto
     start += n;
   }
   return out;
+}
+
+double kl(const float* expected, const float* found, int64_t n) {
+  const auto log_sum = [n](const float* l) {
+    const double m = *std::max_element(l, l + n);
+    double s = 0;
+    for (int64_t i = 0; i < n; ++i) s += std::exp(l[i] - m);
+    return m + std::log(s);
+  };
+  const double le = log_sum(expected), lf = log_sum(found);
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += std::exp(expected[i] - le) * ((expected[i] - le) - (found[i] - lf));
+  return sum;
 }
 
 }  // namespace mainspring

@@ -53,6 +53,9 @@ RunningModel open_model(const std::string& path, const RunSetup& setup);
 std::vector<std::vector<float>> run_tokens(ModelRunner& runner, const std::vector<int32_t>& ids, int chunk,
                                            int32_t first_block = 0);
 
+// KL(expected || found) of the next-token distributions, in nats.
+double kl(const float* expected, const float* found, int64_t n);
+
 // Instruction sets this CPU can run.
 std::vector<std::string> usable_isas();
 

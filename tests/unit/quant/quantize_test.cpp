@@ -82,7 +82,7 @@ TEST(Quantisers, OffsetsAreWholeZeroPoints) {
     if (s.scale == 0) continue;
     const double zero = -double{s.offset} / s.scale;
     EXPECT_NEAR(zero, std::round(zero), 1e-5);
-    EXPECT_TRUE(zero >= 0 && zero <= 15) << zero;
+    EXPECT_TRUE(std::round(zero) >= 0 && std::round(zero) <= 15) << zero;
   }
 }
 
