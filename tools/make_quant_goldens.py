@@ -4,8 +4,8 @@ and groups of weights with the codes and scales of load-time quantisation (in fl
 
 <ENCODING>.bin: "MSQG", u32 blocks, u32 bytes per block, u32 numbers per block, the blocks, then the numbers as f32.
 Scales cover zero, subnormals, the largest finite half, negative numbers and infinity; codes are random bytes.
-round_<NAME>.bin: "MSQW", u32 weights per group, u32 groups, u32 bits, u32 1 for symmetric codes, the weights as f32, then
-per group scale and offset as f32 (all scales, all offsets), then the codes as bytes.
+round_<NAME>.bin: "MSQW", u32 weights per group, u32 groups, u32 bits, u32 1 for symmetric codes, the weights as f32,
+then per group scale and offset as f32 (all scales, all offsets), then the codes as bytes.
 versions.json records the packages used.
 
 usage: make_quant_goldens.py out_folder
@@ -71,7 +71,8 @@ def write_rounded(out, rng):
         rounded = [round_group(g.astype(np.float64), bits, symmetric) for g in w]
         with open(os.path.join(out, f"round_{name}.bin"), "wb") as f:
             f.write(b"MSQW" + struct.pack("<4I", n, len(w), bits, symmetric) + w.tobytes())
-            f.write(np.array([r[0] for r in rounded], "<f4").tobytes() + np.array([r[1] for r in rounded], "<f4").tobytes())
+            for column in (0, 1):
+                f.write(np.array([r[column] for r in rounded], "<f4").tobytes())
             f.write(np.stack([r[2] for r in rounded]).tobytes())
 
 

@@ -43,7 +43,8 @@ Json tensors_json(const Checkpoint& c, bool list) {
   if (!list) return out;
   Json all = Json::array();
   for (const TensorInfo& t : c.tensors())
-    all.push_back(Json::object({{"name", t.name}, {"shape", shape_json(t.shape)}, {"encoding", t.encoding}, {"bytes", t.bytes}}));
+    all.push_back(
+        Json::object({{"name", t.name}, {"shape", shape_json(t.shape)}, {"encoding", t.encoding}, {"bytes", t.bytes}}));
   out.set("list", std::move(all));
   return out;
 }
@@ -101,8 +102,8 @@ Json packed_json(const PackedInfo& p) {
                        {"by", p.program}});
 }
 
-Json memory_json(const Checkpoint& checkpoint, const Config& config, ComputeType compute, const QuantizeOptions& quantize,
-                 KvFormat kv, const ModelOptions& o) {
+Json memory_json(const Checkpoint& checkpoint, const Config& config, ComputeType compute,
+                 const QuantizeOptions& quantize, KvFormat kv, const ModelOptions& o) {
   const int64_t context = o.context > 0 ? o.context : config.max_position;
   const int64_t sequences = std::max<int64_t>(o.max_sequences, 1);
   const uint64_t per_token = kv_token_bytes(config, kv);

@@ -28,7 +28,8 @@ RunnerConfig plan_runner(const ModelOptions& options, const Config& config, KvFo
                          uint64_t available_bytes);
 
 // Bytes a tensor of a checkpoint takes in memory, about: matrices of the vocabulary's length count as tables.
-uint64_t loaded_bytes(const TensorInfo& tensor, const Config& config, ComputeType compute, const QuantizeOptions& quantize);
+uint64_t loaded_bytes(const TensorInfo& tensor, const Config& config, ComputeType compute,
+                      const QuantizeOptions& quantize);
 
 // Refuses, before loading, weights that cannot fit.
 void check_weights_fit(std::span<const TensorInfo> tensors, const Config& config, ComputeType compute,

@@ -61,9 +61,12 @@ int list_folder(App& app, const std::string& folder) {
   for (const auto& path : paths) {
     Json m = local_json(path);
     if (m.is_null()) continue;
-    const auto text = [&](const char* key) { return m.at(key).is_null() ? "-" : printable(m.at(key).as_string(), 300); };
+    const auto text = [&](const char* key) {
+      return m.at(key).is_null() ? "-" : printable(m.at(key).as_string(), 300);
+    };
     const Json& bytes = m.at("bytes");
-    rows.push_back({text("model"), bytes.is_null() ? "-" : human_bytes(bytes.as_uint()), text("architecture"), text("kind")});
+    rows.push_back(
+        {text("model"), bytes.is_null() ? "-" : human_bytes(bytes.as_uint()), text("architecture"), text("kind")});
     list.push_back(std::move(m));
   }
   if (app.settings.flag("json")) {

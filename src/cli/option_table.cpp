@@ -88,7 +88,8 @@ constexpr OptionSpec kOptions[] = {
     // Which model, and how it is run.
     {.name = "model", .letter = 'm', .kind = kModel, .value = "MODEL", .section = Section::kModel,
      .commands = kWeights | kInspect | kTokenize,
-     .help = "a folder, .gguf or packed file, or a hub id org/name[@revision][:quant]; default: the small embedded model"},
+     .help = "a folder, .gguf or packed file, or a hub id org/name[@revision][:quant]; default: the small embedded "
+             "model"},
     {.name = "dtype", .kind = kChoice, .value = "TYPE", .fallback = "auto", .choices = "auto|bf16|f16|f32",
      .section = Section::kModel, .commands = kWeights,
      .help = "type of activations and unquantised weights; auto: bf16, or what a packed file was packed for"},
@@ -96,7 +97,8 @@ constexpr OptionSpec kOptions[] = {
      .section = Section::kModel, .commands = kWeights | kInspect,
      .help = "round dense weights while loading: w4: 4 bits in groups; w8a8: 8 bits, and 8-bit activations"},
     {.name = "quantize-group", .kind = kInt, .value = "N", .fallback = "0", .min = 0, .max = 128,
-     .section = Section::kModel, .commands = kWeights | kInspect, .help = "inputs per scale with w4: 32, 64, 128; 0: 128"},
+     .section = Section::kModel, .commands = kWeights | kInspect,
+     .help = "inputs per scale with w4: 32, 64, 128; 0: 128"},
     {.name = "activations", .kind = kChoice, .value = "TYPE", .choices = "int16|int8", .section = Section::kModel,
      .commands = kWeights | kInspect,
      .help = "what meets weights kept as codes: int8 is faster and coarser; default: int16, with w8a8 int8"},

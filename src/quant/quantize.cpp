@@ -125,7 +125,8 @@ class Quantized final : public Wrapped {
       float* v = values + r * in;
       quantise_row(row + r, v, codes.data(), scales.data(), offsets.data());
       for (int64_t i = 0; i < in; ++i) {
-        const int code = format_.is_signed ? static_cast<int8_t>(codes[static_cast<size_t>(i)]) : codes[static_cast<size_t>(i)];
+        const int code =
+            format_.is_signed ? static_cast<int8_t>(codes[static_cast<size_t>(i)]) : codes[static_cast<size_t>(i)];
         const float product = scales[static_cast<size_t>(i / size)] * static_cast<float>(code);
         v[i] = format_.has_offset ? product + offsets[static_cast<size_t>(i / size)] : product;
       }
@@ -142,7 +143,8 @@ class Quantized final : public Wrapped {
     const int64_t in = in_features(), groups = format_.groups(in), size = format_.group_size(in);
     source_->read_values(row, 1, values);
     if (!all_finite(values, in))
-      fail(Code::kInvalidInput, where(), ": row ", row, " holds a number that is infinite or NaN; it cannot be quantised");
+      fail(Code::kInvalidInput, where(), ": row ", row,
+           " holds a number that is infinite or NaN; it cannot be quantised");
     for (int64_t g = 0; g < groups; ++g) {
       const float* w = values + g * size;
       uint8_t* c = codes + g * size;
@@ -158,7 +160,8 @@ class Quantized final : public Wrapped {
 
 std::unique_ptr<LinearSource> quantized(std::unique_ptr<LinearSource> source, const WeightFormat& target) {
   if (target == source->format()) return source;
-  if (source->format().scheme == Scheme::kGroup) return std::make_unique<Wrapped>(std::move(source), target);  // act only
+  if (source->format().scheme == Scheme::kGroup)
+    return std::make_unique<Wrapped>(std::move(source), target);  // act only
   return std::make_unique<Quantized>(std::move(source), target);
 }
 

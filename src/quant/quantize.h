@@ -31,8 +31,8 @@ QuantizeOptions parse_quantize(std::string_view mode, int64_t group, std::string
 // "w4 g128", "w8a8", "int8 activations", "" for the file's own formats.
 std::string quantize_name(const QuantizeOptions& options);
 
-// The format a matrix [out, in] is loaded in. Only dense matrices are quantised, and only where a supported group divides
-// `in`; the rest keeps its codes. The activation type applies to every format with codes.
+// The format a matrix [out, in] is loaded in. Only dense matrices are quantised, and only where a supported group
+// divides `in`; the rest keeps its codes. The activation type applies to every format with codes.
 WeightFormat loaded_format(const QuantizeOptions& options, const WeightFormat& source, int64_t out, int64_t in,
                            MatrixRole role);
 

@@ -95,7 +95,8 @@ Json PackedCheckpoint::read_directory() const {
                     {.max_bytes = kMaxDirectory, .max_depth = 32});
 }
 
-PackedCheckpoint::Part PackedCheckpoint::read_part(const Json& entry, uint64_t alignment, const std::string& what) const {
+PackedCheckpoint::Part PackedCheckpoint::read_part(const Json& entry, uint64_t alignment,
+                                                   const std::string& what) const {
   const Part p{entry.at("offset").as_uint(), entry.at("bytes").as_uint(), parse_hash(entry.at("hash"), what)};
   if (p.offset % alignment != 0)
     fail(Code::kInvalidInput, what, ": offset ", p.offset, " is not a multiple of ", alignment);
@@ -214,7 +215,8 @@ std::function<void(const std::atomic<bool>&)> PackedCheckpoint::prefetcher() con
   std::vector<Part> order;
   for (size_t i = 0; i < parts_.size(); ++i)
     if (format_of_[i]) order.push_back(parts_[i]);
-  // The first matrix is the embedding: a step wants a few of its rows, and all of it at the very end where it is the head.
+  // The first matrix is the embedding: a step wants a few of its rows, and all of it at the very end where it is the
+  // head.
   if (!order.empty()) std::rotate(order.begin(), order.begin() + 1, order.end());
   return [file = file_, order = std::move(order)](const std::atomic<bool>& stop) {
     constexpr uint64_t kPiece = uint64_t{16} << 20;

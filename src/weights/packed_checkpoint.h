@@ -51,11 +51,11 @@ class PackedCheckpoint final : public Checkpoint {
   PackedMatrix packed_matrix(std::string_view name) const;
   // A tokenizer file by its name, nothing when the model had none.
   std::optional<std::string_view> text(std::string_view name) const noexcept;
-  // Brings the matrices into memory in the order in which a model was built, so that a step waits for the disk as little
-  // as possible. For a thread of its own; keeps the file while it runs, and ends soon after `stop`.
+  // Brings the matrices into memory in the order in which a model was built, so that a step waits for the disk as
+  // little as possible. For a thread of its own; keeps the file while it runs, and ends soon after `stop`.
   std::function<void(const std::atomic<bool>& stop)> prefetcher() const;
-  // Reads all of the file and compares hashes; kInvalidInput names the first part that differs. `progress` gets the bytes
-  // done so far.
+  // Reads all of the file and compares hashes; kInvalidInput names the first part that differs. `progress` gets the
+  // bytes done so far.
   void verify(const std::function<void(uint64_t done)>& progress = {}) const;
 
  private:
@@ -86,7 +86,7 @@ class PackedCheckpoint final : public Checkpoint {
   std::vector<Format> formats_;
   std::vector<TensorInfo> infos_;
   std::vector<Part> parts_;                         // parallel to infos_
-  std::vector<std::optional<size_t>> format_of_;    // parallel to infos_: a matrix's entry of formats_, none for a vector
+  std::vector<std::optional<size_t>> format_of_;  // parallel to infos_: a matrix's entry of formats_, none for a vector
   std::unordered_map<std::string_view, size_t> index_;  // keys point into infos_
   std::vector<std::pair<std::string, Part>> texts_;
   std::unique_ptr<GgufMetadata> gguf_;

@@ -54,8 +54,8 @@ WeightFormat parse_format(const Json& j, std::string_view where) {
   const int64_t bits = j.at("bits").as_int(), group = j.at("group").as_int();
   const std::string& act = j.at("act").as_string();
   if (bits < 1 || bits > 8 || group < 0 || group > 65535 || (act != "int8" && act != "int16"))
-    fail(Code::kInvalidInput, where, ": unknown format with ", bits, " bits, groups of ", group, " and ", printable(act),
-         " activations");
+    fail(Code::kInvalidInput, where, ": unknown format with ", bits, " bits, groups of ", group, " and ",
+         printable(act), " activations");
   return {.scheme = Scheme::kGroup,
           .bits = static_cast<uint8_t>(bits),
           .is_signed = j.at("signed").as_bool(),

@@ -51,8 +51,8 @@ const LinearKernel& choose_kernel(const IsaTable& isa, const WeightFormat& forma
     if (score > best_score) best = isa.linear[i], best_score = score;
   }
   if (!best)
-    fail(Code::kUnsupported, where, ": cpu has no linear kernel for ", format_name(format), " [", out, ", ", in, "] in ",
-         compute_type_name(compute));
+    fail(Code::kUnsupported, where, ": cpu has no linear kernel for ", format_name(format), " [", out, ", ", in,
+         "] in ", compute_type_name(compute));
   return *best;
 }
 
@@ -154,8 +154,8 @@ std::unique_ptr<LinearWeight> CpuDevice::bind_packed(const PackedMatrix& m) {
   const cpu::LinearKernel& kernel =
       cpu::choose_kernel(*isa_, m.format, m.compute, m.out_features, m.in_features, m.where);
   if (layout_of(kernel, m.format) != m.layout)
-    fail(Code::kUnsupported, m.where, ": ", format_name(m.format), " matrices are packed in another layout than ", name(),
-         " uses");
+    fail(Code::kUnsupported, m.where, ": ", format_name(m.format), " matrices are packed in another layout than ",
+         name(), " uses");
   const size_t bytes = kernel.packed_bytes(m.format, m.out_features, m.in_features);
   if (m.data.size() != bytes)
     fail(Code::kInvalidInput, m.where, ": a ", format_name(m.format), " matrix [", m.out_features, ", ", m.in_features,

@@ -15,7 +15,9 @@ namespace {
 constexpr int64_t kInputs = 384;  // a multiple of every group, and no power of two
 
 // Codes and values that no permutation, shift or bias maps onto themselves.
-uint32_t scramble(int64_t row, int64_t i) { return static_cast<uint32_t>(hash_combine(static_cast<uint64_t>(row), i) >> 32); }
+uint32_t scramble(int64_t row, int64_t i) {
+  return static_cast<uint32_t>(hash_combine(static_cast<uint64_t>(row), i) >> 32);
+}
 
 class ProbeSource final : public LinearSource {
  public:
@@ -43,14 +45,17 @@ class ProbeSource final : public LinearSource {
       for (int64_t i = 0; i < kInputs; ++i) rows.codes[r * kInputs + i] = code(row + r, i);
       for (int64_t g = 0; g < groups; ++g) {
         rows.scales[r * groups + g] = static_cast<float>(1 + scramble(row + r, ~g) % 1000) / 1024.0f;
-        if (format_.has_offset) rows.offsets[r * groups + g] = -static_cast<float>(1 + scramble(row + r, ~g * 3) % 1000) / 512.0f;
+        if (format_.has_offset)
+          rows.offsets[r * groups + g] = -static_cast<float>(1 + scramble(row + r, ~g * 3) % 1000) / 512.0f;
       }
     }
   }
   std::string where() const override { return "layout probe"; }
 
  private:
-  float value(int64_t row, int64_t i) const { return static_cast<float>(static_cast<int>(scramble(row, i) % 255) - 127) / 128.0f; }
+  float value(int64_t row, int64_t i) const {
+    return static_cast<float>(static_cast<int>(scramble(row, i) % 255) - 127) / 128.0f;
+  }
   uint8_t code(int64_t row, int64_t i) const {
     const int top = 1 << format_.bits, c = static_cast<int>(scramble(row, i) % static_cast<uint32_t>(top));
     return static_cast<uint8_t>(format_.is_signed ? c - top / 2 : c);

@@ -1,5 +1,5 @@
-// Recognises packed layouts: a small matrix of known numbers is packed, and the hash of the bytes is the layout's number.
-// So a kernel that packs in another way than before gets another number without anybody keeping versions.
+// Recognises packed layouts: a small matrix of known numbers is packed, and the hash of the bytes is the layout's
+// number. So a kernel that packs in another way than before gets another number without anybody keeping versions.
 #pragma once
 
 #include <cstdint>

@@ -118,8 +118,8 @@ GroupScale quantise_asymmetric(const float* w, int64_t n, int bits, uint8_t* cod
   float zero = 0, scale = 0;
   if (r.high - r.low >= kNothing) {
     const float step = (r.high - r.low) / top;
-    // The zero point stays the same while both ends are drawn in. (Trying its neighbours too is worth 0.2 % of the error
-    // of groups of 128, 0.7 % of 32, and takes three times as long.)
+    // The zero point stays the same while both ends are drawn in. (Trying its neighbours too is worth 0.2 % of the
+    // error of groups of 128, 0.7 % of 32, and takes three times as long.)
     zero = (-r.low / step + kRoundMagic) - kRoundMagic;
     scale = best_scale(w, n, step, -zero, top - zero);
   }

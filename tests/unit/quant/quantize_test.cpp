@@ -110,7 +110,8 @@ TEST(Quantisers, ClippingBeatsTheFullRange) {
 TEST(Quantisers, SeeWhatIsNotFinite) {
   std::vector<float> w(37, 1.0f);
   EXPECT_TRUE(all_finite(w.data(), 37));
-  for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")})
+  for (const float bad :
+       {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")})
     for (const size_t at : {0u, 20u, 36u}) {
       w[at] = bad;
       EXPECT_FALSE(all_finite(w.data(), 37));
@@ -122,7 +123,8 @@ TEST(Quantisers, SeeWhatIsNotFinite) {
 
 class MemorySource final : public LinearSource {
  public:
-  MemorySource(int64_t out, int64_t in, WeightFormat format = {.dense = DType::kF32}) : out_(out), in_(in), format_(format) {
+  MemorySource(int64_t out, int64_t in, WeightFormat format = {.dense = DType::kF32})
+      : out_(out), in_(in), format_(format) {
     for (int64_t i = 0; i < out * in; ++i) values.push_back(std::sin(static_cast<float>(i) * 0.37f) * 0.1f + 0.01f);
   }
   const WeightFormat& format() const noexcept override { return format_; }
@@ -162,8 +164,10 @@ TEST(Quantize, ChoosesTheLargestGroupThatDivides) {
 }
 
 TEST(Quantize, ActivationsOfEachMode) {
-  const WeightFormat dense{.dense = DType::kF16}, file{.scheme = Scheme::kGroup, .bits = 5, .has_offset = true, .group = 32};
-  const auto name = [&](const char* mode, const char* act, const WeightFormat& f, MatrixRole role = MatrixRole::kLinear) {
+  const WeightFormat dense{.dense = DType::kF16},
+      file{.scheme = Scheme::kGroup, .bits = 5, .has_offset = true, .group = 32};
+  const auto name = [&](const char* mode, const char* act, const WeightFormat& f,
+                        MatrixRole role = MatrixRole::kLinear) {
     return format_name(loaded_format(parse_quantize(mode, 0, act), f, 256, 256, role));
   };
   EXPECT_EQ(name("w8a8", "", dense), "s8 row a8");
@@ -200,12 +204,14 @@ TEST(Quantize, SourceReadsAnyRows) {
     ASSERT_EQ(q->format(), f);
     const size_t groups = static_cast<size_t>(f.groups(160));
     std::vector<uint8_t> codes(13 * 160), again(codes.size());
-    std::vector<float> scales(13 * groups), offsets(13 * groups), s2(scales.size()), o2(offsets.size()), values(13 * 160);
+    std::vector<float> scales(13 * groups), offsets(13 * groups), s2(scales.size()), o2(offsets.size()),
+        values(13 * 160);
     q->read_codes(0, 13, {codes.data(), scales.data(), f.has_offset ? offsets.data() : nullptr});
     std::vector<std::thread> threads;
     for (size_t r = 0; r < 13; ++r)
       threads.emplace_back([&, r] {
-        q->read_codes(static_cast<int64_t>(r), 1, {&again[r * 160], &s2[r * groups], f.has_offset ? &o2[r * groups] : nullptr});
+        q->read_codes(static_cast<int64_t>(r), 1,
+                      {&again[r * 160], &s2[r * groups], f.has_offset ? &o2[r * groups] : nullptr});
       });
     for (std::thread& t : threads) t.join();
     EXPECT_EQ(codes, again);
@@ -229,7 +235,8 @@ TEST(Quantize, InfinityIsAnErrorOfTheFile) {
   const auto q = quantized(std::move(memory), loaded_format(w4(), {}, 3, 128, MatrixRole::kLinear));
   std::vector<float> row(128);
   q->read_values(0, 1, row.data());
-  EXPECT_ERROR(q->read_values(1, 1, row.data()), Code::kInvalidInput, "tensor x of memory: row 1 holds a number that is infinite");
+  EXPECT_ERROR(q->read_values(1, 1, row.data()), Code::kInvalidInput,
+               "tensor x of memory: row 1 holds a number that is infinite");
 }
 
 TEST(Quantize, DecodedGivesTheSameValuesAsF32) {

@@ -30,7 +30,8 @@ inline void write_small_packed(const std::string& path) {
   PackedWriter w(path, 4096, {});
   const WeightFormat u4{.scheme = Scheme::kGroup, .bits = 4, .has_offset = true, .group = 32};
   w.matrix({.name = "a.weight", .shape = {8, 32}, .encoding = "BF16", .bytes = 512}, FakeMatrix(u4, 8, 32, 200));
-  w.matrix({.name = "b.weight", .shape = {3, 5}, .encoding = "F32", .bytes = 60}, FakeMatrix({.dense = DType::kF32}, 3, 5, 64));
+  w.matrix({.name = "b.weight", .shape = {3, 5}, .encoding = "F32", .bytes = 60},
+           FakeMatrix({.dense = DType::kF32}, 3, 5, 64));
   w.matrix({.name = "c.weight", .shape = {8, 64}, .encoding = "BF16", .bytes = 1024}, FakeMatrix(u4, 8, 64, 400));
   const std::vector<float> v = {1.5f, -2.0f, 0.25f};
   w.vector({.name = "norm.weight", .shape = {3}, .encoding = "F32", .bytes = 12}, v);

@@ -73,7 +73,8 @@ TEST(Packed, DamageIsFound) {
   EXPECT_ERROR(open(good.substr(0, 20)), Code::kInvalidInput, "needs");
   std::string bad = good;
   bad[8] = 9;
-  EXPECT_ERROR(open(bad), Code::kInvalidInput, "packed file version 9 is not supported, expected 1; pack the model again");
+  EXPECT_ERROR(open(bad), Code::kInvalidInput,
+               "packed file version 9 is not supported, expected 1; pack the model again");
   bad = good;
   bad[16] ^= 1;
   EXPECT_ERROR(open(bad), Code::kInvalidInput, "the header is damaged");
@@ -100,9 +101,11 @@ TEST(Packed, DirectoriesAreNotTrusted) {
   open_with("a.weight", "z.weight");
   EXPECT_ERROR(open_with("a.weight", "c.weight"), Code::kInvalidInput, "tensor c.weight is there twice");
   EXPECT_ERROR(open_with("\"offset\": 4096", "\"offset\": 4097"), Code::kInvalidInput, "is not a multiple of 4096");
-  EXPECT_ERROR(open_with("\"offset\": 4096", "\"offset\": 18446744073709547520"), Code::kInvalidInput, "outside of the file");
+  EXPECT_ERROR(open_with("\"offset\": 4096", "\"offset\": 18446744073709547520"), Code::kInvalidInput,
+               "outside of the file");
   EXPECT_ERROR(open_with("\"bytes\": 200", "\"bytes\": 20000"), Code::kInvalidInput, "outside of the file");
-  EXPECT_ERROR(open_with("\"bytes\": 200", "\"bytes\": 18446744073709551615"), Code::kInvalidInput, "outside of the file");
+  EXPECT_ERROR(open_with("\"bytes\": 200", "\"bytes\": 18446744073709551615"), Code::kInvalidInput,
+               "outside of the file");
   EXPECT_ERROR(open_with("\"bytes\": 200", "\"bytes\": -1"), Code::kInvalidInput, "directory");
   EXPECT_ERROR(open_with("\"bytes\": 12", "\"bytes\": 8"), Code::kInvalidInput, "3 numbers in 8 bytes");
   EXPECT_ERROR(open_with("[8, 32]", "[8, 33]"), Code::kInvalidInput, "33 inputs are not a multiple of the group of 32");
@@ -120,8 +123,9 @@ TEST(Packed, DirectoriesAreNotTrusted) {
 TEST(Packed, WriterRefusesWhatItCannotKeep) {
   const testing::TempFolder folder;
   PackedWriter w(folder.file("x"), 0, {});
-  EXPECT_ERROR(w.matrix({.name = "a", .shape = {1, 1}, .encoding = "F32", .bytes = 4}, testing::FakeMatrix({}, 1, 1, 0)),
-               Code::kUnsupported, "cannot be kept in a file");
+  EXPECT_ERROR(
+      w.matrix({.name = "a", .shape = {1, 1}, .encoding = "F32", .bytes = 4}, testing::FakeMatrix({}, 1, 1, 0)),
+      Code::kUnsupported, "cannot be kept in a file");
   EXPECT_ERROR(PackedWriter(folder.file("y"), uint64_t{1} << 60, {}), Code::kIo, "are free on the disk");
   EXPECT_ERROR(PackedWriter(folder.file("no/such/folder/y"), 0, {}), Code::kNotFound, "no/such/folder");
 }
