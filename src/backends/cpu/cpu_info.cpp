@@ -3,6 +3,8 @@
 #include "backends/cpu/cpu_info.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -25,6 +27,9 @@ namespace avx2 {
 extern const IsaTable kTable;
 }
 namespace avx512 {
+extern const IsaTable kTable;
+}
+namespace amx {
 extern const IsaTable kTable;
 }
 #elif defined(__aarch64__)
@@ -51,6 +56,16 @@ uint64_t xcr0() {
 }
 constexpr bool bit(unsigned v, int n) { return (v >> n & 1) != 0; }
 #endif
+
+// Linux gives a process the tile registers' state only when it asks for it; all its threads have it then.
+bool tiles_permitted() {
+#if defined(__x86_64__)
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
 // CPUs of a list such as "0-3,8": the first one names a core.
 int first_cpu(const std::string& list) { return list.empty() ? -1 : std::atoi(list.c_str()); }
@@ -90,7 +105,7 @@ CpuFeatures cpu_features() {
 
 std::span<const IsaTable* const> all_isa_tables() {
 #if defined(__x86_64__)
-  static const IsaTable* const kAll[] = {&avx512::kTable, &avx2::kTable};
+  static const IsaTable* const kAll[] = {&amx::kTable, &avx512::kTable, &avx2::kTable};
 #elif defined(__aarch64__)
   static const IsaTable* const kAll[] = {&neon::kTable};
 #endif
@@ -99,6 +114,7 @@ std::span<const IsaTable* const> all_isa_tables() {
 
 bool can_run(const IsaTable& table, const CpuFeatures& f) {
   const std::string_view name = table.name;
+  if (name == "amx") return f.amx_int8 && tiles_permitted();
   return (name == "avx2" && f.avx2) || (name == "avx512" && f.avx512) || (name == "neon" && f.neon);
 }
 

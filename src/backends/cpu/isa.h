@@ -33,11 +33,32 @@ using ScratchSize = size_t (*)(const void* op, int n_threads);
 // Inputs of x are handled in chunks of this many: the unit of activation scales and of unpacked weight blocks.
 inline constexpr int kChunk = 32;
 
+inline constexpr int kRecordInputs = 256;  // the unit of fixed-point scales
+
 // Scale of 32 activations kept as int16, x ~ scale * code, and the sums of the codes of both halves (exact).
 struct ChunkMeta {
   float scale;
   int32_t sum[2];
   int32_t unused;
+};
+
+// x in fixed point: per token and record of 256 inputs one scale, and int16 codes whose absolute values sum up to at most
+// kFixedMass: dot products with a record's integer weights (kFixedWeight) stay inside 32 bits, exact in any order.
+inline constexpr int32_t kFixedMass = 131071;
+struct FixedInput {
+  const float* scales = nullptr;     // [records][rows]
+  // One of three forms of the codes, by the number of rows. A code is 256 * high + low, both signed bytes; four inputs
+  // lie side by side in the order 0, 2, 1, 3.
+  // A few rows: chunk c of row t at quads[(c * rows + t) * 64 ..], 32 high and 32 low bytes; and the sums of the codes
+  // of its two halves at sums[(c * rows + t) * 2 ..].
+  const int8_t* quads = nullptr;
+  const int32_t* sums = nullptr;
+  // Register tiles: chunk c of row t at codes[(c * rows + t) * 32 ..].
+  const int16_t* codes = nullptr;
+  // Matrix tiles (linear/amx.h): high and low bytes of 64 inputs by tile_rows rows each; record after record, in it
+  // [tile][step][high, low][tile_rows][64].
+  const std::byte* tiles = nullptr;
+  int tile_rows = 0;
 };
 
 // x of one linear op as its kernels read it.
@@ -48,13 +69,18 @@ struct LinearInput {
   // Chunk c of row t: codes[(c * rows + t) * 32 ..], meta[c * rows + t]; only when a part's kernel wants codes.
   const int16_t* codes = nullptr;
   const ChunkMeta* meta = nullptr;
+  FixedInput fixed;  // only when a part's kernel wants it
   int64_t rows = 0;
 };
 
 struct PackedLinear;
 
-// Most rows of x in one task: their sums of one panel stay in the first-level cache.
+// Most rows of x in one task: their sums of one panel stay in the first-level cache; with matrix tiles in the second.
 inline constexpr int kTaskRows = 96;
+inline constexpr int kTileTaskRows = 256;
+
+// The form in which a kernel reads x.
+enum class InputForm : uint8_t { kValues, kChunkCodes, kFixed };
 
 // Panels [panel, panel + n_panels) of a matrix times rows [row, row + n_rows) of x.
 struct LinearTask {
@@ -81,7 +107,7 @@ struct LinearKernel {
   // Rows of the matrix as f32: values[i * stride ..] = scale * row ids[i], for the embedding.
   void (*rows)(const WeightFormat& format, const std::byte* packed, int64_t out, int64_t in, const int32_t* ids,
                int64_t n, float* values, int64_t stride, float scale);
-  bool wants_codes;                    // reads LinearInput::codes, else values
+  InputForm input;
   void (*run)(const LinearTask& task);
 };
 

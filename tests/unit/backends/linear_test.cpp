@@ -35,10 +35,11 @@ std::vector<Case> cases() {
                   {2, false, true, 16}, {3, true, false, 16}, {5, true, false, 16}, {8, true, false, 16},
                   {4, false, true, 64}, {4, false, true, 128}, {2, false, true, 128}, {6, false, true, 64}, {7, true, false, 32}}) {
     const WeightFormat f = group(g.bits, g.is_signed, g.offset, g.size);
-    const int64_t in = g.size == 16 ? 272 : g.size * 5;
+    const int64_t in = g.size == 16 ? 272 : g.size * 9;
     v.push_back({f, ComputeType::kF32, in, exact});
-    v.push_back({f, ComputeType::kBf16, in, 1e-4f});            // f16 scales are kept exactly
-    v.push_back({f, ComputeType::kF16, in, 2e-3f, false});      // f16 x integer scales are rounded to f16
+    const bool fixed = g.bits <= 6;  // fixed point: x to 0.06 % of a record's mean, weights to 0.05 % of its largest
+    v.push_back({f, ComputeType::kBf16, in, fixed ? 3e-3f : 1e-4f});     // f16 scales are kept exactly
+    v.push_back({f, ComputeType::kF16, in, fixed ? 6e-3f : 2e-3f, false});  // scales apart by factors of 63
   }
   return v;
 }
@@ -151,6 +152,7 @@ TEST_P(LinearKernels, PartsBiasAndAccumulate) {
 }
 
 TEST_P(LinearKernels, EmbeddingRows) {
+  constexpr float kRounding = 2e-3f;  // of fixed-point weights with codes of six bits, in the record's largest
   CpuDevice d = device(2);
   uint32_t seed = 50;
   for (const Case& c : cases()) {
@@ -166,12 +168,14 @@ TEST_P(LinearKernels, EmbeddingRows) {
     op.scale = 2.0f;
     d.run(op);
     // Values of one matrix entry: exact but where the kernel rounds weights (foreign dense types, K-style scales).
-    const bool rounds = c.compute != ComputeType::kF32 && (!c.f16_scales || c.tolerance == 6e-3f);
+    const bool rounds = c.compute != ComputeType::kF32 && (!c.f16_scales || c.tolerance >= 3e-3f);
     for (size_t i = 0; i < ids.size(); ++i) {
       source.read_values(ids[i], 1, row.data());
+      float largest = 0;
+      for (float v : row) largest = std::max(largest, std::abs(v));
       for (int64_t k = 0; k < c.in; ++k) {
         const float want = 2 * row[k], have = got[i * c.in + k];
-        if (rounds) ASSERT_NEAR(have, want, 4e-3 * std::abs(want) + 2e-3) << label(c);
+        if (rounds) ASSERT_NEAR(have, want, 4e-3 * std::abs(want) + 2 * kRounding * largest) << label(c);
         else ASSERT_EQ(have, want) << label(c) << " row " << ids[i] << " k " << k;
       }
     }
@@ -204,7 +208,7 @@ TEST(Linear, OutliersAndZerosKeepTheirAccuracy) {
   for (int64_t k = 0; k < in; k += 64) x[k] *= 1000;                    // one huge value in every other group
   for (int64_t k = 32; k < 64; ++k) x[k] = 0;                           // an empty group
   for (int64_t k = 96; k < 128; ++k) x[k] = 1e-35f;                     // too small to have a reciprocal
-  expect_close(source, x, 1, product(d, *w, x, 1, 0), 1e-4f, "outliers");
+  expect_close(source, x, 1, product(d, *w, x, 1, 0), 1e-3f, "outliers");
 }
 
 TEST(Linear, TinyScalesKeepTheirBits) {

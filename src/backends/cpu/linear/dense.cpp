@@ -120,7 +120,8 @@ struct Dense {
 template <class Stored, ComputeType compute>
 constexpr LinearKernel kernel(const char* name) {
   using D = Dense<Stored>;
-  return {name, &score<compute>, &D::packed_bytes, kPanelColumns, &D::pack_scratch, &D::pack, &D::rows, false, &D::run};
+  return {name, &score<compute>, &D::packed_bytes, kPanelColumns, &D::pack_scratch, &D::pack, &D::rows,
+          InputForm::kValues, &D::run};
 }
 
 }  // namespace

@@ -11,7 +11,6 @@ namespace mainspring::cpu::MAINSPRING_ISA {
 
 namespace {
 
-constexpr int kStreamRows = kRegisters == 32 ? 8 : 4;  // up to here codes are unpacked in registers, once for all rows
 constexpr size_t kPrefetch = 3072;                     // bytes ahead of a stream
 constexpr int kPairs = kChunk / 2;
 
@@ -210,6 +209,6 @@ void run(const LinearTask& task) {
 }  // namespace
 
 const LinearKernel kGroupA16 = {"group_a16", &score, &packed_bytes, kPanelColumns, &pack_scratch,
-                                &pack,       &rows,  true,          &run};
+                                &pack,       &rows,  InputForm::kChunkCodes, &run};
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -61,6 +61,6 @@ void run(const LinearTask& task) {
 }  // namespace
 
 const LinearKernel kGroupExact = {"group_exact", &score, &packed_bytes, kPanelColumns, &pack_scratch,
-                                  &pack,         &rows,  false,         &run};
+                                  &pack,         &rows,  InputForm::kValues, &run};
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

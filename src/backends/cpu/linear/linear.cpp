@@ -17,28 +17,43 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // Above this many rows x is copied chunk by chunk: rows of a large power-of-two stride would share cache sets.
 constexpr int64_t kCopyRows = 8;
 
-// Parts of scratch: codes, their meta, then the copied values.
+int64_t padded(int64_t in, int64_t unit) { return ceil_div(in, unit) * unit; }
+size_t lines(int64_t bytes) { return static_cast<size_t>(padded(bytes, 64)); }
+
+// Rows of x are cut into matrix tiles as evenly as possible.
+int tile_rows(int64_t rows) {
+  return kHasTiles && rows >= kTileRowsMin ? static_cast<int>(ceil_div(rows, ceil_div(rows, 16))) : 0;
+}
+
+// Parts of scratch in bytes, in this order.
 struct Scratch {
-  size_t codes = 0, meta = 0, values = 0;  // bytes
-  size_t total() const { return codes + meta + values; }
+  size_t codes = 0, meta = 0, values = 0, fixed_scales = 0, fixed_sums = 0, fixed = 0;
+  size_t total() const { return codes + meta + values + fixed_scales + fixed_sums + fixed; }
 };
 
 Scratch scratch_parts(const ops::Linear& op) {
-  bool wants_codes = false, wants_values = false;
-  for (int i = 0; i < op.n_parts; ++i) {
-    const bool codes = packed(op.parts[i]).kernel->wants_codes;
-    wants_codes |= codes, wants_values |= !codes;
-  }
-  const size_t chunks = static_cast<size_t>(op.x.rows()) * static_cast<size_t>(ceil_div(op.x.row_elements(), kChunk));
+  bool wants[3] = {};
+  for (int i = 0; i < op.n_parts; ++i) wants[static_cast<int>(packed(op.parts[i]).kernel->input)] = true;
+  const int64_t rows = op.x.rows(), in = op.x.row_elements(), chunks = rows * ceil_div(in, kChunk);
   Scratch s;
-  if (wants_codes) s.codes = chunks * kChunk * sizeof(int16_t), s.meta = (chunks * sizeof(ChunkMeta) + 63) / 64 * 64;
-  if (wants_values && op.x.rows() > kCopyRows) s.values = chunks * kChunk * sizeof(float);
+  if (wants[static_cast<int>(InputForm::kChunkCodes)]) {
+    s.codes = lines(chunks * kChunk * 2);
+    s.meta = lines(chunks * static_cast<int64_t>(sizeof(ChunkMeta)));
+  }
+  if (wants[static_cast<int>(InputForm::kValues)] && rows > kCopyRows) s.values = lines(chunks * kChunk * 4);
+  if (wants[static_cast<int>(InputForm::kFixed)]) {
+    const int height = tile_rows(rows);
+    s.fixed_scales = lines(rows * ceil_div(in, kRecordInputs) * 4);
+    s.fixed_sums = rows > kStreamRows ? 0 : lines(chunks * 2 * 4);
+    s.fixed = height ? lines(padded(rows, height) * padded(in, 64) * 2) : lines(chunks * kChunk * 2);
+  }
   return s;
 }
 
 // Work is cut so that a task takes a microsecond or more and every thread gets several.
 struct Cut {
   int64_t row_blocks, panels_per_task;
+  int height;  // of matrix tiles; 0 when not every part uses them
 };
 constexpr int64_t kTaskBytes = 16384, kTasksPerThread = 16;
 
@@ -48,16 +63,19 @@ int64_t part_tasks(const PackedLinear& w, int64_t per_task) {
 
 Cut cut(const ops::Linear& op, int n_threads) {
   int64_t panels = 0, bytes = 0;
+  bool fixed = true;
   for (int i = 0; i < op.n_parts; ++i) {
     panels += ceil_div(packed(op.parts[i]).out, kPanelColumns);
     bytes += static_cast<int64_t>(op.parts[i]->bytes);
+    fixed &= packed(op.parts[i]).kernel->input == InputForm::kFixed;
   }
   const int64_t rows = op.x.rows();
   const int64_t by_threads = panels / (n_threads * kTasksPerThread);
-  const int64_t by_size = rows > 4 ? 1 : kTaskBytes * panels / (bytes > 0 ? bytes : 1);
+  const int64_t by_size = rows > 16 ? 1 : kTaskBytes * panels / (bytes > 0 ? bytes : 1);
   int64_t per_task = by_threads > by_size ? by_threads : by_size;
   if (per_task < 1) per_task = 1;
-  return {ceil_div(rows, kTaskRows), per_task};
+  const int height = tile_rows(rows);
+  return {ceil_div(rows, fixed && height ? kTileTaskRows / 16 * height : kTaskRows / 16 * 16), per_task, height};
 }
 
 LinearInput convert(const ops::Linear& op, const KernelContext& ctx) {
@@ -66,14 +84,25 @@ LinearInput convert(const ops::Linear& op, const KernelContext& ctx) {
   LinearInput x;
   x.rows = rows;
   x.values = op.x.as<float>(), x.chunk_stride = kChunk, x.row_stride = op.x.stride0;
-  auto* codes = reinterpret_cast<int16_t*>(ctx.scratch);
-  auto* meta = reinterpret_cast<ChunkMeta*>(ctx.scratch + s.codes);
-  auto* values = reinterpret_cast<float*>(ctx.scratch + s.codes + s.meta);
   if (s.total() == 0) return x;
+  std::byte* at = ctx.scratch;
+  const auto take = [&](size_t bytes) MS_LAMBDA { return (at += bytes) - bytes; };
+  auto* codes = reinterpret_cast<int16_t*>(take(s.codes));
+  auto* meta = reinterpret_cast<ChunkMeta*>(take(s.meta));
+  auto* values = reinterpret_cast<float*>(take(s.values));
+  FixedOut fixed = {};
+  fixed.scales = reinterpret_cast<float*>(take(s.fixed_scales));
+  fixed.tile_rows = tile_rows(rows);
+  fixed.sums = reinterpret_cast<int32_t*>(take(s.fixed_sums));
+  std::byte* fixed_codes = take(s.fixed);
+  if (fixed.tile_rows) fixed.tiles = fixed_codes;
+  else if (rows > kStreamRows) fixed.codes = reinterpret_cast<int16_t*>(fixed_codes);
+  else fixed.quads = reinterpret_cast<int8_t*>(fixed_codes);
   const auto one_row = [&](int64_t t) MS_LAMBDA {
     const float* row = op.x.row<float>(t);
     if (s.codes) convert_codes(row, in, t, rows, codes, meta);
     if (s.values) copy_chunks(row, in, t, rows, values);
+    if (s.fixed) convert_fixed(row, in, t, rows, fixed);
   };
   constexpr int64_t kAlone = 16384;  // elements that convert faster than a fork-join
   if (rows * in <= kAlone || rows == 1) {
@@ -86,7 +115,15 @@ LinearInput convert(const ops::Linear& op, const KernelContext& ctx) {
   }
   x.codes = s.codes ? codes : nullptr, x.meta = meta;
   if (s.values) x.values = values, x.chunk_stride = rows * kChunk, x.row_stride = kChunk;
+  if (s.fixed) x.fixed = {fixed.scales, fixed.quads, fixed.sums, fixed.codes, fixed.tiles, fixed.tile_rows};
   return x;
+}
+
+// Rows of block `block` of `blocks` begin here; with matrix tiles they begin with a tile.
+int64_t block_row(int64_t rows, int height, int64_t block, int64_t blocks) {
+  if (height == 0) return rows * block / blocks;
+  const int64_t row = ceil_div(rows, height) * block / blocks * height;
+  return row < rows ? row : rows;
 }
 
 }  // namespace
@@ -113,13 +150,13 @@ void linear(const void* op_struct, const KernelContext& ctx) {
     }
     const PackedLinear& w = packed(op.parts[part]);
     const int64_t panel = index * c.panels_per_task, panels = ceil_div(w.out, kPanelColumns);
-    const int64_t row = rows * block / c.row_blocks;
+    const int64_t row = block_row(rows, c.height, block, c.row_blocks);
     w.kernel->run({.weight = &w,
                    .x = &x,
                    .panel = panel,
                    .n_panels = panels - panel < c.panels_per_task ? panels - panel : c.panels_per_task,
                    .row = row,
-                   .n_rows = rows * (block + 1) / c.row_blocks - row,
+                   .n_rows = block_row(rows, c.height, block + 1, c.row_blocks) - row,
                    .out = op.out.as<float>() + column,
                    .out_stride = op.out.stride0,
                    .bias = op.bias ? op.bias.as<float>() + column : nullptr,
@@ -142,7 +179,7 @@ void embed(const void* op_struct, const KernelContext& ctx) {
   ctx.parallel_for(rows, [&](int64_t t, int) { one(t); });
 }
 
-const LinearKernel* const kLinearKernels[] = {&kGroupA16, &kDenseBf16, &kDenseF16, &kDenseExact, &kGroupExact};
+const LinearKernel* const kLinearKernels[] = {&kGroupFixed, &kGroupA16, &kDenseBf16, &kDenseF16, &kDenseExact, &kGroupExact};
 const int kNumLinearKernels = static_cast<int>(sizeof kLinearKernels / sizeof kLinearKernels[0]);
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -10,6 +10,8 @@ constexpr int kTileVecs = 2;                             // vectors of columns i
 constexpr int kTileColumns = kTileVecs * kLanes;
 constexpr int kPanelTiles = kPanelVecs / kTileVecs;
 
+constexpr int kStreamRows = kRegisters == 32 ? 8 : 4;  // up to here codes are unpacked in registers, once for all rows
+
 // Body::run<m>(row) over rows cut into tiles of at most kTileRows rows, as even as possible: 16 rows are 8 + 8.
 template <int m, class Body>
 MS_INLINE void run_tile(int rows, int row, const Body& body) {

@@ -3,44 +3,13 @@
 #include <cstring>
 
 #include "backends/cpu/isa.h"
+#include "backends/cpu/packing/bit_planes.h"
 #include "backends/cpu/packing/panels.h"
 #include "base/half.h"
 
 namespace mainspring::cpu {
 
 namespace {
-
-constexpr int kNibbleShift[4] = {0, 8, 4, 12};
-
-// 32 codes of one column -> its lanes of the chunk's words.
-void encode_words(const uint8_t* codes, int words, uint32_t* out) {
-  std::memset(out, 0, sizeof(uint32_t) * static_cast<size_t>(words));
-  for (int p = 0; p < kChunk / 2; ++p) {
-    const uint32_t pair = codes[2 * p] | static_cast<uint32_t>(codes[2 * p + 1]) << 16;
-    if (words == 8) {
-      out[p / 2] |= pair << 8 * (p % 2);
-      continue;
-    }
-    out[p / 4] |= (pair & 0x000F000Fu) << kNibbleShift[p % 4];
-    if (words == 5) out[4] |= (pair >> 4 & 0x00010001u) << (p / 2 + 8 * (p % 2));
-    if (words == 6) out[4 + p / 8] |= (pair >> 4 & 0x00030003u) << (2 * (p % 8 / 2) + 8 * (p % 2));
-  }
-}
-
-void decode_words(const uint32_t* in, int words, uint8_t* codes) {
-  for (int p = 0; p < kChunk / 2; ++p) {
-    uint32_t pair;
-    if (words == 8) {
-      pair = in[p / 2] >> 8 * (p % 2) & 0x00FF00FFu;
-    } else {
-      pair = in[p / 4] >> kNibbleShift[p % 4] & 0x000F000Fu;
-      if (words == 5) pair |= (in[4] >> (p / 2 + 8 * (p % 2)) & 0x00010001u) << 4;
-      if (words == 6) pair |= (in[4 + p / 8] >> (2 * (p % 8 / 2) + 8 * (p % 2)) & 0x00030003u) << 4;
-    }
-    codes[2 * p] = static_cast<uint8_t>(pair);
-    codes[2 * p + 1] = static_cast<uint8_t>(pair >> 16);
-  }
-}
 
 // Scales move as far up in the f16 range as the panel's largest allows, so that small ones keep all their bits.
 int panel_exponent(const float* v, size_t n, int exponent) {
@@ -130,7 +99,7 @@ bool group_supported(const WeightFormat& f, int64_t in) noexcept {
 GroupPanels group_panels(const WeightFormat& f, int64_t in, int lanes, int vecs, bool f16_scales) noexcept {
   GroupPanels p;
   p.lanes = lanes, p.vecs = vecs, p.columns = lanes * vecs;
-  p.words = f.bits <= 4 ? 4 : f.bits == 5 ? 5 : f.bits == 6 ? 6 : 8;
+  p.words = plane_words(f.bits);
   p.halves = f.group == 16 ? 2 : 1;
   p.chunks = f.group <= kChunk ? 1 : f.group / kChunk;
   p.bias = f.is_signed ? 1 << (f.bits - 1) : 0;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backends/cpu/isa.h"
 #include "ops/weight.h"
 
 namespace mainspring::cpu {
@@ -61,6 +62,51 @@ size_t group_bytes(const GroupPanels& p, int64_t out) noexcept;
 size_t group_pack_scratch(const WeightFormat& format, const GroupPanels& p) noexcept;
 void pack_group(const GroupPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
 void group_rows(const GroupPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
+                int64_t stride, float scale);
+
+// Fixed-point panels: codes in the same bit planes, and per record of 256 inputs and column one scale; in its unit every
+// weight is an integer, weight = scale * (multiplier * code + zero), |multiplier * code + zero| <= kFixedWeight.
+//
+// A panel starts with a 64-byte header (its power-of-two factor); its records follow (the last may be shorter), each
+//   scales [columns] f16 (times the factor), multipliers [groups][columns] int16, zeros [groups][columns] int16 (with has_offset; else the
+//   zero is -bias * multiplier), bit planes [vecs][chunks][words][lanes] of 32 bits.
+// Rounding multipliers and zeros moves a weight by at most (codes + 1) / 2 units: 0.05 % of the record's largest weight
+// with codes of four bits, 0.1 % with five.
+inline constexpr int kRecord = kRecordInputs;
+inline constexpr int kRecordChunks = kRecord / kChunk;
+inline constexpr int kFixedWeight = 16383;
+struct FixedPanels {
+  int lanes = 0, vecs = 0, columns = 0;
+  int words = 0, code_top = 0;
+  int group = 0, groups = 0;   // inputs of a group; groups of a full record
+  int bias = 0;
+  bool offset = false;
+  int64_t in = 0, n_records = 0;
+  size_t scale_bytes = 0;      // of a record
+  size_t group_bytes = 0;      // multipliers, or zeros, of one group
+  size_t vector_bytes = 0;     // bit planes of one chunk and vector
+  size_t record = 0;           // bytes of a full one
+  size_t panel_bytes = 0;
+
+  int record_chunks(int64_t r) const noexcept {
+    const int64_t left = (in - r * kRecord + 31) / 32;
+    return left < kRecordChunks ? static_cast<int>(left) : kRecordChunks;
+  }
+  int record_groups(int64_t r) const noexcept {
+    const int64_t left = (in - r * kRecord) / group;
+    return left < groups ? static_cast<int>(left) : groups;
+  }
+  size_t zeros_at(int n_groups) const noexcept { return scale_bytes + static_cast<size_t>(n_groups) * group_bytes; }
+  size_t planes_at(int n_groups) const noexcept {
+    return scale_bytes + static_cast<size_t>(n_groups) * group_bytes * (offset ? 2 : 1);
+  }
+};
+bool fixed_supported(const WeightFormat& format, int64_t in) noexcept;
+FixedPanels fixed_panels(const WeightFormat& format, int64_t in, int lanes, int vecs) noexcept;
+size_t fixed_bytes(const FixedPanels& p, int64_t out) noexcept;
+size_t fixed_pack_scratch(const FixedPanels& p) noexcept;
+void pack_fixed(const FixedPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
+void fixed_rows(const FixedPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
                 int64_t stride, float scale);
 
 }  // namespace mainspring::cpu
