@@ -31,7 +31,7 @@ std::string device_isa(const Device& device) {
 std::vector<IsaInfo> compiled_isas() {
   const cpu::CpuFeatures features = cpu::cpu_features();
   std::vector<IsaInfo> out;
-  for (const cpu::IsaTable* t : cpu::all_isa_tables()) out.push_back({t->name, cpu::can_run(*t, features)});
+  for (const cpu::IsaTable* t : cpu::all_isa_tables()) out.push_back({t->name, cpu::can_run(*t, features), t->lanes});
   return out;
 }
 

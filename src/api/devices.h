@@ -20,6 +20,7 @@ std::string device_isa(const Device& device);
 struct IsaInfo {
   std::string name;
   bool usable = false;
+  int lanes = 0;  // those with as many read each other's packed weights
 };
 std::vector<IsaInfo> compiled_isas();
 

@@ -18,6 +18,16 @@ bool usable(const std::string& isa) {
   return false;
 }
 
+// The instruction set that a run takes by itself reads what `isa` packed.
+bool best_reads(const std::string& isa) {
+  int best = 0;
+  for (const IsaInfo& i : compiled_isas()) {
+    if (i.usable && best == 0) best = i.lanes;
+    if (i.name == isa) return i.lanes == best;
+  }
+  return false;
+}
+
 // What options mean for a file whose formats, type and instruction set are fixed already.
 ModelOptions options_for(const PackedInfo& packed, ModelOptions o, const std::string& path) {
   const std::string file = printable(path, 200);
@@ -29,7 +39,7 @@ ModelOptions options_for(const PackedInfo& packed, ModelOptions o, const std::st
     fail(Code::kInvalidInput, "--dtype: ", file, " was packed for ", compute_type_name(packed.compute),
          "; leave --dtype out, or pack the model again with --dtype ", o.dtype);
   o.dtype = compute_type_name(packed.compute);
-  if (o.device == packed.device && o.isa.empty() && usable(packed.isa)) o.isa = packed.isa;
+  if (o.device == packed.device && o.isa.empty() && usable(packed.isa) && !best_reads(packed.isa)) o.isa = packed.isa;
   return o;
 }
 

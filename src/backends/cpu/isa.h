@@ -112,7 +112,8 @@ struct LinearKernel {
 };
 
 struct IsaTable {
-  const char* name;                 // "avx2", "avx512", "neon"
+  const char* name;                 // "avx2", "avx512", "amx", "neon"
+  int lanes;                        // of its vectors: tables with as many read each other's packed weights
   Kernel kernels[kOpCount];
   ScratchSize scratch[kOpCount];    // null: none
   const LinearKernel* const* linear;

@@ -1,5 +1,6 @@
 // The table of one instruction set.
 #include "backends/cpu/kernels/kernels.h"
+#include "backends/cpu/kernels/vec.h"
 #include "backends/cpu/linear/linear.h"
 
 namespace mainspring::cpu::MAINSPRING_ISA {
@@ -11,6 +12,7 @@ namespace mainspring::cpu::MAINSPRING_ISA {
 extern const IsaTable kTable;
 constinit const IsaTable kTable = {
     MAINSPRING_TEXT(MAINSPRING_ISA),
+    kLanes,
     {
 #define MAINSPRING_OP(Type, name) &name,
 #include "ops/ops.def"
