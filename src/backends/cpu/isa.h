@@ -61,14 +61,18 @@ struct FixedInput {
   int tile_rows = 0;
 };
 
+// x as integers, chunk by chunk: chunk c of row t at codes[(c * rows + t) * 32 ..] and meta[c * rows + t]. 16-bit codes have
+// a scale per chunk; 8-bit ones (ActType::k8) one per group of the matrix, which all its chunks repeat.
+struct ChunkInput {
+  const int16_t* codes = nullptr;
+  const ChunkMeta* meta = nullptr;
+};
+
 // x of one linear op as its kernels read it.
 struct LinearInput {
   // Value k of row t: values[(k / 32) * chunk_stride + t * row_stride + k % 32].
   const float* values = nullptr;
   int64_t chunk_stride = 0, row_stride = 0;
-  // Chunk c of row t: codes[(c * rows + t) * 32 ..], meta[c * rows + t]; only when a part's kernel wants codes.
-  const int16_t* codes = nullptr;
-  const ChunkMeta* meta = nullptr;
   FixedInput fixed;  // only when a part's kernel wants it
   int64_t rows = 0;
 };
@@ -80,12 +84,13 @@ inline constexpr int kTaskRows = 96;
 inline constexpr int kTileTaskRows = 256;
 
 // The form in which a kernel reads x.
-enum class InputForm : uint8_t { kValues, kChunkCodes, kFixed };
+enum class InputForm : uint8_t { kValues, kChunkCodes, kFixed };  // kChunkCodes: LinearTask::chunks
 
 // Panels [panel, panel + n_panels) of a matrix times rows [row, row + n_rows) of x.
 struct LinearTask {
   const PackedLinear* weight;
   const LinearInput* x;
+  ChunkInput chunks;       // with InputForm::kChunkCodes
   int64_t panel, n_panels, row, n_rows;
   float* out;              // row 0, the matrix's first column
   int64_t out_stride;

@@ -179,6 +179,7 @@ const std::vector<Check>& reference_checks() {
       {"attention_poison", attention_poison},
       {"linear_dense", linear_dense},
       {"linear_groups", linear_groups},
+      {"linear_int8_activations", linear_int8_activations},
       {"linear_invariance", linear_invariance},
       {"embed", embed},
   };

@@ -18,6 +18,7 @@ std::string attention_invariance(Device& ref, Device& device);
 std::string attention_poison(Device& ref, Device& device);
 std::string linear_dense(Device& ref, Device& device);
 std::string linear_groups(Device& ref, Device& device);
+std::string linear_int8_activations(Device& ref, Device& device);
 std::string linear_invariance(Device& ref, Device& device);
 std::string embed(Device& ref, Device& device);
 

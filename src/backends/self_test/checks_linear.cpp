@@ -22,7 +22,7 @@ class RandomSource final : public LinearSource {
                                    : format.dense == DType::kF16 ? f16_to_f32(f32_to_f16(v)) : v;
       return;
     }
-    const size_t groups = n / format.group;
+    const size_t groups = static_cast<size_t>(out * format.groups(in));
     std::uniform_real_distribution<float> scale(0.5f, 1.5f);
     const int top = 1 << format.bits, low = format.is_signed ? -top / 2 : 0;
     const float step = 0.2f / static_cast<float>(top);
@@ -33,7 +33,7 @@ class RandomSource final : public LinearSource {
     for (size_t i = 0; i < n; ++i) {
       codes_.push_back(static_cast<int8_t>(low + static_cast<int>(rng() % static_cast<unsigned>(top))));
       const float code = format.is_signed ? codes_[i] : static_cast<float>(static_cast<uint8_t>(codes_[i]));
-      const size_t g = i / format.group;
+      const size_t g = i / static_cast<size_t>(format.group_size(in));
       values_.push_back(static_cast<float>(double{scales_[g]} * code + (format.has_offset ? offsets_[g] : 0.0f)));
     }
   }
@@ -44,7 +44,7 @@ class RandomSource final : public LinearSource {
     std::memcpy(values, values_.data() + row * in_, static_cast<size_t>(n * in_) * sizeof(float));
   }
   void read_codes(int64_t row, int64_t n, const CodeRows& rows) const override {
-    const int64_t groups = in_ / format_.group;
+    const int64_t groups = format_.groups(in_);
     std::memcpy(rows.codes, codes_.data() + row * in_, static_cast<size_t>(n * in_));
     std::memcpy(rows.scales, scales_.data() + row * groups, static_cast<size_t>(n * groups) * sizeof(float));
     if (format_.has_offset)
@@ -105,7 +105,7 @@ std::string linear_at(Device& ref, Device& device, const WeightFormat& format, C
 }
 
 std::string linear_format(Device& ref, Device& device, const WeightFormat& format) {
-  const int64_t unit = format.scheme == Scheme::kGroup ? format.group : 1;
+  const int64_t unit = format.scheme == Scheme::kGroup && format.group ? format.group : 1;
   for (const ComputeType compute : kComputes)
     for (const int64_t rows : {1, 2, 5, 8, 9, 33})
       for (const int64_t in : {unit, 3 * unit, (int64_t{300} + unit - 1) / unit * unit}) {
@@ -121,6 +121,15 @@ std::string linear_format(Device& ref, Device& device, const WeightFormat& forma
 std::string linear_dense(Device& ref, Device& device) {
   for (const DType t : {DType::kF32, DType::kBf16, DType::kF16})
     if (auto e = linear_format(ref, device, dense(t)); !e.empty()) return e;
+  return "";
+}
+
+std::string linear_int8_activations(Device& ref, Device& device) {
+  for (WeightFormat f : {group(8, true, false, 0), group(8, true, false, 128), group(4, false, true, 32),
+                         group(4, false, true, 128), group(8, true, false, 32)}) {
+    f.act = ActType::k8;
+    if (auto e = linear_format(ref, device, f); !e.empty()) return e;
+  }
   return "";
 }
 

@@ -51,7 +51,7 @@ class RandomSource final : public LinearSource {
       const float v = f16_to_f32(f32_to_f16(uniform(rng) * size));
       return f16_scales ? v : v * static_cast<float>(1 + rng() % 63);
     };
-    for (int64_t i = 0; i < out * in / f.group; ++i) {
+    for (int64_t i = 0; i < out * f.groups(in); ++i) {
       scales_.push_back(scale(0.01f));
       if (f.has_offset) offsets_.push_back(scale(0.05f));
     }
@@ -64,7 +64,7 @@ class RandomSource final : public LinearSource {
     for (int64_t i = 0; i < n * in_; ++i) values[i] = value(row * in_ + i);
   }
   void read_codes(int64_t row, int64_t n, const CodeRows& rows) const override {
-    const int64_t groups = in_ / format_.group;
+    const int64_t groups = format_.groups(in_);
     std::memcpy(rows.codes, &codes_[row * in_], n * in_);
     std::memcpy(rows.scales, &scales_[row * groups], n * groups * 4);
     if (format_.has_offset) std::memcpy(rows.offsets, &offsets_[row * groups], n * groups * 4);
@@ -82,8 +82,9 @@ class RandomSource final : public LinearSource {
   float value(int64_t i) const {
     if (format_.scheme == Scheme::kDense) return f32_[i];
     const int code = format_.is_signed ? static_cast<int8_t>(codes_[i]) : codes_[i];
-    const float v = scales_[i / format_.group] * static_cast<float>(code);
-    return format_.has_offset ? v + offsets_[i / format_.group] : v;
+    const int64_t g = i / format_.group_size(in_);
+    const float v = scales_[g] * static_cast<float>(code);
+    return format_.has_offset ? v + offsets_[g] : v;
   }
 
  private:

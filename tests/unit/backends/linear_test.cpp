@@ -41,6 +41,12 @@ std::vector<Case> cases() {
     v.push_back({f, ComputeType::kBf16, in, fixed ? 3e-3f : 1e-4f});     // f16 scales are kept exactly
     v.push_back({f, ComputeType::kF16, in, fixed ? 6e-3f : 2e-3f, false});  // scales apart by factors of 63
   }
+  // 8-bit activations: half a step of 127 in the largest of a group; self tests compare them with ref exactly.
+  for (Group g : {Group{8, true, false, 0}, {8, true, false, 128}, {4, false, true, 32}, {4, false, true, 128}}) {
+    WeightFormat f = group(g.bits, g.is_signed, g.offset, g.size);
+    f.act = ActType::k8;
+    v.push_back({f, ComputeType::kBf16, g.size == 0 ? 331 : g.size * 3, 4e-2f});
+  }
   return v;
 }
 

@@ -8,30 +8,53 @@
 
 namespace mainspring::cpu::MAINSPRING_ISA {
 
-// Chunk c of row t goes to codes[(c * rows + t) * 32]. |code| <= 32767: 32 products with codes of 8 bits stay far below
-// 2^31, and the rounding (2^-16 of the chunk's largest value) is 128 times finer than bf16's.
-inline void convert_codes(const float* x, int64_t in, int64_t t, int64_t rows, int16_t* codes, ChunkMeta* meta) {
-  constexpr int kVecs = kChunk / kLanes;
-  for (int64_t k = 0, c = 0; k < in; k += kChunk, ++c) {
-    VF v[kVecs];
-    if (in - k >= kChunk) {
-      each<kVecs>([&](auto i) MS_LAMBDA { v[i] = vload(x + k + i * kLanes); });
-    } else {
-      alignas(64) float tail[kChunk] = {};
-      for (int64_t i = 0; i < in - k; ++i) tail[i] = x[k + i];
-      each<kVecs>([&](auto i) MS_LAMBDA { v[i] = vload(tail + i * kLanes); });
+inline void put_chunk(const float* x, VF to_code, float scale, int16_t* out, ChunkMeta& meta) {
+  for (int k = 0; k < kChunk; k += kLanes) store_i16(out + k, to_int(vload(x + k) * to_code));
+  int32_t sum[2] = {0, 0};
+  for (int i = 0; i < kChunk / 2; ++i) sum[0] += out[i], sum[1] += out[kChunk / 2 + i];
+  meta = {scale, {sum[0], sum[1]}, 0};
+}
+
+// Chunks [0, n) of x, n * 32 values, to codes of at most `top_code` with one scale. Chunk c goes to index c * rows.
+inline void convert_chunks(const float* x, int n, float top_code, int64_t rows, int16_t* codes, ChunkMeta* meta) {
+  VF largest = vset(0);
+  for (int k = 0; k < n * kChunk; k += kLanes) largest = vmax(largest, vabs(vload(x + k)));
+  const float top = vmax_of(largest);
+  // Below this the reciprocal would overflow; such a chunk is zero next to anything else in the model.
+  const bool zero = top < 1e-30f;
+  const VF to_code = vset(zero ? 0.0f : top_code / top);
+  for (int c = 0; c < n; ++c)
+    put_chunk(x + c * kChunk, to_code, zero ? 0.0f : top / top_code, codes + c * rows * kChunk, meta[c * rows]);
+}
+
+// A group whose last chunk is short: as convert_chunks, with zeros after its end.
+inline void convert_tail(const float* x, int64_t n, float top_code, int64_t rows, int16_t* codes, ChunkMeta* meta) {
+  float top = 0;
+  for (int64_t i = 0; i < n; ++i) top = __builtin_fmaxf(top, __builtin_fabsf(x[i]));
+  const bool zero = top < 1e-30f;
+  const VF to_code = vset(zero ? 0.0f : top_code / top);
+  for (int64_t k = 0, c = 0; k < n; k += kChunk, ++c) {
+    alignas(64) float values[kChunk] = {};
+    for (int64_t i = 0; i < kChunk && k + i < n; ++i) values[i] = x[k + i];
+    put_chunk(values, to_code, zero ? 0.0f : top / top_code, codes + c * rows * kChunk, meta[c * rows]);
+  }
+}
+
+// Row t of x. act_group 0: 16-bit codes, |code| <= 32767: 32 products with codes of 8 bits stay far below 2^31, and the
+// rounding (2^-16 of the chunk's largest value) is 128 times finer than bf16's. Else 8-bit codes with a scale per
+// act_group inputs, a multiple of 32 or all of them.
+inline void convert_codes(const float* x, int64_t in, int64_t t, int64_t rows, int64_t act_group, int16_t* codes,
+                          ChunkMeta* meta) {
+  const int64_t step = act_group == 0 ? kChunk : act_group;
+  const float top_code = act_group == 0 ? 32767.0f : 127.0f;
+  for (int64_t k = 0; k < in; k += step) {
+    const int64_t whole = (in - k < step ? in - k : step) / kChunk, at = k / kChunk * rows + t;
+    const bool tail = k + step >= in && in % kChunk != 0;
+    if (!tail) {
+      convert_chunks(x + k, static_cast<int>(whole), top_code, rows, codes + at * kChunk, meta + at);
+      continue;
     }
-    VF largest = vabs(v[0]);
-    each<kVecs - 1>([&](auto i) MS_LAMBDA { largest = vmax(largest, vabs(v[i + 1])); });
-    const float top = vmax_of(largest);
-    // Below this the reciprocal would overflow; such a chunk is zero next to anything else in the model.
-    const bool zero = top < 1e-30f;
-    const VF to_code = vset(zero ? 0.0f : 32767.0f / top);
-    int16_t* out = codes + (c * rows + t) * kChunk;
-    each<kVecs>([&](auto i) MS_LAMBDA { store_i16(out + i * kLanes, to_int(v[i] * to_code)); });
-    int32_t sum[2] = {0, 0};
-    for (int i = 0; i < kChunk / 2; ++i) sum[0] += out[i], sum[1] += out[kChunk / 2 + i];
-    meta[c * rows + t] = {zero ? 0.0f : top / 32767.0f, {sum[0], sum[1]}, 0};
+    convert_tail(x + k, in - k, top_code, rows, codes + at * kChunk, meta + at);
   }
 }
 

@@ -1,4 +1,4 @@
-// Quantised weights times 16-bit integer activations.
+// Quantised weights times integer activations of 16 bits, or of 8 (ActType::k8).
 //
 // Per group: exact integer sum of code * activation code, made fp32, times the activation scale, then one fused
 // multiply-add with the weight scale, group after group along k. Integer sums are exact in any order, so the order of
@@ -32,8 +32,9 @@ MS_INLINE VF add_offset(VF sums, VF offset, float x_scale, int32_t x_sum) {
 struct RowsAt {
   const int16_t* codes;
   const ChunkMeta* meta;
-  MS_INLINE RowsAt(const LinearInput& x, int64_t c, int64_t row)
-      : codes(x.codes + (c * x.rows + row) * kChunk), meta(x.meta + c * x.rows + row) {}
+  MS_INLINE RowsAt(const LinearTask& task, int64_t c)
+      : codes(task.chunks.codes + (c * task.x->rows + task.row) * kChunk),
+        meta(task.chunks.meta + c * task.x->rows + task.row) {}
 };
 
 // A few rows: codes stay in registers, the weights are read once.
@@ -81,10 +82,10 @@ void stream(const LinearTask& task, const GroupPanels& p) {
     zero_sums(sums, m);
     if (p.halves == 2) {
       for (int64_t c = 0; c < chunks; ++c)
-        stream_chunk<kWords, m, 2>(p, ChunkAt(p, data, c), RowsAt(*task.x, c, task.row), sums);
+        stream_chunk<kWords, m, 2>(p, ChunkAt(p, data, c), RowsAt(task, c), sums);
     } else {
       for (int64_t c = 0; c < chunks; ++c)
-        stream_chunk<kWords, m, 1>(p, ChunkAt(p, data, c), RowsAt(*task.x, c, task.row), sums);
+        stream_chunk<kWords, m, 1>(p, ChunkAt(p, data, c), RowsAt(task, c), sums);
     }
     const float factor = *reinterpret_cast<const float*>(data);
     for (int r = 0; r < m; ++r) write_panel(task, w.out, panel, task.row + r, sums + r * kPanelColumns, factor);
@@ -176,13 +177,17 @@ void run_tiles(const LinearTask& task, const GroupPanels& p) {
       with_words(p.words, [&](auto words) MS_LAMBDA {
         block.unpack<decltype(words)::value>(p, ChunkAt(p, data, c));
       });
-      for_tiles(rows, Tiles{p, block, RowsAt(*task.x, c, task.row), sums});
+      for_tiles(rows, Tiles{p, block, RowsAt(task, c), sums});
     }
     const float factor = *reinterpret_cast<const float*>(data);
     for (int r = 0; r < rows; ++r) write_panel(task, w.out, panel, task.row + r, sums + r * kPanelColumns, factor);
   }
 }
 
+// Groups of 16 keep 16-bit activations: half a chunk has no scale of its own.
+int score_a8(const WeightFormat& f, ComputeType compute, int64_t, int64_t in) {
+  return compute != ComputeType::kF32 && group_supported(f, in) && f.act == ActType::k8 && f.group != 16 ? 15 : 0;
+}
 int score(const WeightFormat& f, ComputeType compute, int64_t, int64_t in) {
   return compute != ComputeType::kF32 && group_supported(f, in) ? 10 : 0;
 }
@@ -210,5 +215,8 @@ void run(const LinearTask& task) {
 
 const LinearKernel kGroupA16 = {"group_a16", &score, &packed_bytes, kPanelColumns, &pack_scratch,
                                 &pack,       &rows,  InputForm::kChunkCodes, &run};
+
+const LinearKernel kGroupA8 = {"group_a8", &score_a8, &packed_bytes, kPanelColumns, &pack_scratch,
+                               &pack,      &rows,     InputForm::kChunkCodes, &run};
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -25,10 +25,35 @@ int tile_rows(int64_t rows) {
   return kHasTiles && rows >= kTileRowsMin ? static_cast<int>(ceil_div(rows, ceil_div(rows, 16))) : 0;
 }
 
-// Parts of scratch in bytes, in this order.
+// The activation groups that the parts of an op ask for: 0 for 16-bit codes, else inputs per scale of 8-bit ones.
+struct ActGroups {
+  static constexpr int kMost = 4;
+  int64_t group[kMost];
+  int n = 0;
+  static int64_t of(const PackedLinear& w) {
+    return w.kernel == &kGroupA8 ? padded(w.format.group_size(w.in), kChunk) : 0;
+  }
+  int find(int64_t g) const {
+    for (int i = 0; i < n; ++i)
+      if (group[i] == g) return i;
+    return -1;
+  }
+  // More sizes than fit cannot come from files: groups are 32, 64, 128 or the row.
+  explicit ActGroups(const ops::Linear& op) {
+    for (int i = 0; i < op.n_parts; ++i) {
+      const PackedLinear& w = packed(op.parts[i]);
+      if (w.kernel->input != InputForm::kChunkCodes || find(of(w)) >= 0 || n == kMost) continue;
+      group[n++] = of(w);
+    }
+  }
+};
+
+// Parts of scratch in bytes, in this order; codes and meta once per activation group.
 struct Scratch {
   size_t codes = 0, meta = 0, values = 0, fixed_scales = 0, fixed_sums = 0, fixed = 0;
-  size_t total() const { return codes + meta + values + fixed_scales + fixed_sums + fixed; }
+  size_t total(const ActGroups& act) const {
+    return static_cast<size_t>(act.n) * (codes + meta) + values + fixed_scales + fixed_sums + fixed;
+  }
 };
 
 Scratch scratch_parts(const ops::Linear& op) {
@@ -78,17 +103,21 @@ Cut cut(const ops::Linear& op, int n_threads) {
   return {ceil_div(rows, fixed && height ? kTileTaskRows / 16 * height : kTaskRows / 16 * 16), per_task, height};
 }
 
-LinearInput convert(const ops::Linear& op, const KernelContext& ctx) {
+LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const ActGroups& act, ChunkInput* chunks) {
   const Scratch s = scratch_parts(op);
   const int64_t rows = op.x.rows(), in = op.x.row_elements();
   LinearInput x;
   x.rows = rows;
   x.values = op.x.as<float>(), x.chunk_stride = kChunk, x.row_stride = op.x.stride0;
-  if (s.total() == 0) return x;
+  if (s.total(act) == 0) return x;
   std::byte* at = ctx.scratch;
   const auto take = [&](size_t bytes) MS_LAMBDA { return (at += bytes) - bytes; };
-  auto* codes = reinterpret_cast<int16_t*>(take(s.codes));
-  auto* meta = reinterpret_cast<ChunkMeta*>(take(s.meta));
+  int16_t* codes[ActGroups::kMost];
+  ChunkMeta* meta[ActGroups::kMost];
+  for (int i = 0; i < act.n; ++i) {
+    codes[i] = reinterpret_cast<int16_t*>(take(s.codes)), meta[i] = reinterpret_cast<ChunkMeta*>(take(s.meta));
+    chunks[i] = {codes[i], meta[i]};
+  }
   auto* values = reinterpret_cast<float*>(take(s.values));
   FixedOut fixed = {};
   fixed.scales = reinterpret_cast<float*>(take(s.fixed_scales));
@@ -100,7 +129,7 @@ LinearInput convert(const ops::Linear& op, const KernelContext& ctx) {
   else fixed.quads = reinterpret_cast<int8_t*>(fixed_codes);
   const auto one_row = [&](int64_t t) MS_LAMBDA {
     const float* row = op.x.row<float>(t);
-    if (s.codes) convert_codes(row, in, t, rows, codes, meta);
+    for (int i = 0; i < act.n; ++i) convert_codes(row, in, t, rows, act.group[i], codes[i], meta[i]);
     if (s.values) copy_chunks(row, in, t, rows, values);
     if (s.fixed) convert_fixed(row, in, t, rows, fixed);
   };
@@ -113,10 +142,14 @@ LinearInput convert(const ops::Linear& op, const KernelContext& ctx) {
       for (int64_t t = task * block; t < rows && t < (task + 1) * block; ++t) one_row(t);
     });
   }
-  x.codes = s.codes ? codes : nullptr, x.meta = meta;
   if (s.values) x.values = values, x.chunk_stride = rows * kChunk, x.row_stride = kChunk;
   if (s.fixed) x.fixed = {fixed.scales, fixed.quads, fixed.sums, fixed.codes, fixed.tiles, fixed.tile_rows};
   return x;
+}
+
+int index_of(const ActGroups& act, const PackedLinear& w) {
+  const int i = w.kernel->input == InputForm::kChunkCodes ? act.find(ActGroups::of(w)) : 0;
+  return i < 0 ? 0 : i;
 }
 
 // Rows of block `block` of `blocks` begin here; with matrix tiles they begin with a tile.
@@ -128,13 +161,18 @@ int64_t block_row(int64_t rows, int height, int64_t block, int64_t blocks) {
 
 }  // namespace
 
-size_t linear_scratch(const void* op, int) { return scratch_parts(*static_cast<const ops::Linear*>(op)).total(); }
+size_t linear_scratch(const void* op_struct, int) {
+  const auto& op = *static_cast<const ops::Linear*>(op_struct);
+  return scratch_parts(op).total(ActGroups(op));
+}
 
 void linear(const void* op_struct, const KernelContext& ctx) {
   const auto& op = *static_cast<const ops::Linear*>(op_struct);
   const int64_t rows = op.x.rows();
   if (rows == 0) return;
-  const LinearInput x = convert(op, ctx);
+  const ActGroups act(op);
+  ChunkInput chunks[ActGroups::kMost];
+  const LinearInput x = convert(op, ctx, act, chunks);
   const Cut c = cut(op, ctx.n_threads);
   int64_t per_block = 0;
   for (int i = 0; i < op.n_parts; ++i) per_block += part_tasks(packed(op.parts[i]), c.panels_per_task);
@@ -153,6 +191,7 @@ void linear(const void* op_struct, const KernelContext& ctx) {
     const int64_t row = block_row(rows, c.height, block, c.row_blocks);
     w.kernel->run({.weight = &w,
                    .x = &x,
+                   .chunks = act.n ? chunks[index_of(act, w)] : ChunkInput{},
                    .panel = panel,
                    .n_panels = panels - panel < c.panels_per_task ? panels - panel : c.panels_per_task,
                    .row = row,
@@ -179,7 +218,7 @@ void embed(const void* op_struct, const KernelContext& ctx) {
   ctx.parallel_for(rows, [&](int64_t t, int) { one(t); });
 }
 
-const LinearKernel* const kLinearKernels[] = {&kGroupFixed, &kGroupA16, &kDenseBf16, &kDenseF16, &kDenseExact, &kGroupExact};
+const LinearKernel* const kLinearKernels[] = {&kGroupFixed, &kGroupA8, &kGroupA16, &kDenseBf16, &kDenseF16, &kDenseExact, &kGroupExact};
 const int kNumLinearKernels = static_cast<int>(sizeof kLinearKernels / sizeof kLinearKernels[0]);
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -56,8 +56,8 @@ struct Canonical {
   int64_t groups;  // per row
 };
 
-Canonical canonical(const GroupPanels& p, int group, std::byte* buffer) {
-  const int64_t groups = p.in / group;
+Canonical canonical(const GroupPanels& p, const WeightFormat& format, std::byte* buffer) {
+  const int64_t groups = format.groups(p.in);
   const int64_t n = groups * p.columns;
   auto* f = reinterpret_cast<float*>(buffer);
   return {f, p.offset ? f + n : nullptr, reinterpret_cast<uint8_t*>(f + (p.offset ? 2 : 1) * n), groups};
@@ -92,8 +92,8 @@ void pack_column(const GroupPanels& p, const Canonical& rows, int column, const 
 }  // namespace
 
 bool group_supported(const WeightFormat& f, int64_t in) noexcept {
-  return f.scheme == Scheme::kGroup && f.bits >= 2 && f.bits <= 8 && in > 0 && f.group > 0 && in % f.group == 0 &&
-         (f.group == 16 || f.group == 32 || f.group == 64 || f.group == 128);
+  if (f.scheme != Scheme::kGroup || f.bits < 2 || f.bits > 8 || in <= 0) return false;
+  return f.group == 0 || (in % f.group == 0 && (f.group == 16 || f.group == 32 || f.group == 64 || f.group == 128));
 }
 
 GroupPanels group_panels(const WeightFormat& f, int64_t in, int lanes, int vecs, bool f16_scales) noexcept {
@@ -101,7 +101,7 @@ GroupPanels group_panels(const WeightFormat& f, int64_t in, int lanes, int vecs,
   p.lanes = lanes, p.vecs = vecs, p.columns = lanes * vecs;
   p.words = plane_words(f.bits);
   p.halves = f.group == 16 ? 2 : 1;
-  p.chunks = f.group <= kChunk ? 1 : f.group / kChunk;
+  p.chunks = f.group == 16 ? 1 : static_cast<int>((f.group_size(in) + kChunk - 1) / kChunk);
   p.bias = f.is_signed ? 1 << (f.bits - 1) : 0;
   p.offset = f.has_offset;
   p.f16_scales = f16_scales;
@@ -120,14 +120,14 @@ size_t group_bytes(const GroupPanels& p, int64_t out) noexcept {
 }
 
 size_t group_pack_scratch(const WeightFormat& f, const GroupPanels& p) noexcept {
-  const size_t groups = static_cast<size_t>(p.in / f.group) * static_cast<size_t>(p.columns);
+  const size_t groups = static_cast<size_t>(f.groups(p.in)) * static_cast<size_t>(p.columns);
   return groups * sizeof(float) * (p.offset ? 2 : 1) + static_cast<size_t>(p.in) * static_cast<size_t>(p.columns);
 }
 
 void pack_group(const GroupPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
   const int64_t first = panel * p.columns;
   const int64_t n = source.out_features() - first < p.columns ? source.out_features() - first : p.columns;
-  const Canonical rows = canonical(p, source.format().group, buffer);
+  const Canonical rows = canonical(p, source.format(), buffer);
   source.read_codes(first, n, CodeRows{rows.codes, rows.scales, rows.offsets});
   const Panel to{packed + static_cast<size_t>(panel) * p.panel_bytes};
   std::memset(to.header, 0, p.panel_bytes);
