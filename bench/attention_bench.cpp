@@ -4,7 +4,8 @@
 //                   [--queries N,..] [--mib N]
 // The queries are the last ones of one sequence. Calls rotate through copies of the cache, --mib in all (default 1024),
 // so that keys and values come from memory as they do between two steps of a model. Blocks are in random order.
-// gb_s counts the bytes of keys and values the call has to read once; gflop_s the multiply-adds of visible pairs, times 2.
+// gb_s counts the bytes of keys and values that the call has to read once, gflop_s twice the multiply-adds of the pairs
+// that are visible.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -192,9 +193,10 @@ void bench(CpuDevice& device, const Shape& shape, KvFormat format, int context, 
     const std::vector<double> times = cache.time(queries);
     const double median = times[times.size() / 2];
     const double pairs = (context - (queries - 1) / 2.0) * queries;
-    std::printf("%s,%s,%d,%d,%d,%d,%d,%d,%.1f,%.2f,%.2f,%.1f\n", device.isa().name, kv_format_name(format), shape.heads,
-                shape.kv_heads, shape.d, context, queries, device.n_threads(), median * 1e6,
-                times[times.size() * 9 / 10] / times[times.size() / 10], static_cast<double>(cache.bytes()) / median / 1e9,
+    const double spread = times[times.size() * 9 / 10] / times[times.size() / 10];
+    std::printf("%s,%s,%d,%d,%d,%d,%d,%d,%.1f,%.1f,%.2f,%.2f,%.1f\n", device.isa().name, kv_format_name(format),
+                shape.heads, shape.kv_heads, shape.d, context, queries, device.n_threads(), median * 1e6,
+                times[0] * 1e6, spread, static_cast<double>(cache.bytes()) / median / 1e9,
                 4.0 * pairs * shape.heads * shape.d / median / 1e9);
     std::fflush(stdout);
   }
@@ -203,7 +205,7 @@ void bench(CpuDevice& device, const Shape& shape, KvFormat format, int context, 
 int run(int argc, char** argv) {
   const Settings settings = parse(argc, argv);
   CpuDevice device({.n_threads = settings.threads, .isa = settings.isa});
-  std::printf("isa,kv,heads,kv_heads,head_dim,context,queries,threads,us_median,p90_p10,gb_s,gflop_s\n");
+  std::printf("isa,kv,heads,kv_heads,head_dim,context,queries,threads,us_median,us_best,p90_p10,gb_s,gflop_s\n");
   for (const Shape& shape : settings.shapes)
     for (const KvFormat format : settings.formats)
       for (const int context : settings.contexts) bench(device, shape, format, context, settings);

@@ -1,9 +1,9 @@
 // Attention over the paged KV cache.
 //
 // Order of sums. A query goes through its keys in chunks of kChunkTokens at fixed absolute positions, with one softmax
-// per chunk; chunks are merged from left to right. Scores and weighted sums of values are one chain per number, or exact
-// integers. So a result depends on the query's own sequence alone: not on the batch, on how a prompt was cut into steps,
-// on the number of threads, nor on whether the chunks ran in parallel.
+// per chunk; chunks are merged from left to right. Scores and weighted sums of values are one chain per number, or
+// exact integers. So a result depends on the query's own sequence alone: not on the batch, on how a prompt was cut into
+// steps, on the number of threads, nor on whether the chunks ran in parallel.
 //
 // Work. A tile is several queries of a sequence times the query heads that share a KV head; keys and values are read
 // from memory once per tile.
@@ -37,9 +37,9 @@ void run_whole(const AttentionContext& c, const QueryTile& tile, const Member& m
   const int64_t rows = tile.n * c.shape.group;
   const int64_t first = c.visible(tile.position).begin / kChunkTokens;
   const int64_t last = (tile.position + tile.n - 1) / kChunkTokens;
-  runner.run(m.total, first * kChunkTokens);
+  runner.run(m.total, first, last);
   for (int64_t chunk = first + 1; chunk <= last; ++chunk) {
-    runner.run(m.chunk, chunk * kChunkTokens);
+    runner.run(m.chunk, chunk, last);
     for (int64_t r = 0; r < rows; ++r) merge(m.total, m.chunk, r, c.shape.width);
   }
   for (int64_t r = 0; r < rows; ++r)
@@ -54,15 +54,19 @@ RowState partial(float* base, const AttentionShape& shape, int64_t part) {
 }
 
 template <class Codec>
-void run_part(const AttentionContext& c, const QueryTile& tile, int64_t part, float* partials, const Member& m) {
-  TileRunner<Codec>(c, tile, m).run(m.chunk, part * kChunkTokens);
+void run_parts(const AttentionContext& c, const QueryTile& tile, int64_t part, int64_t end, float* partials,
+               const Member& m) {
+  TileRunner<Codec> runner(c, tile, m);
   const AttentionShape& shape = c.shape;
-  const RowState to = partial(partials, shape, part);
   const size_t bytes = static_cast<size_t>(shape.width) * sizeof(float);
-  for (int64_t r = 0; r < tile.n * shape.group; ++r) {
-    const int64_t row = (tile.first + r / shape.group) * shape.heads + tile.head * shape.group + r % shape.group;
-    to.max[row] = m.chunk.max[r], to.sum[row] = m.chunk.sum[r];
-    if (!is_clear(m.chunk, r)) __builtin_memcpy(to.acc + row * shape.width, m.chunk.acc + r * shape.width, bytes);
+  for (; part < end; ++part) {
+    runner.run(m.chunk, part, end - 1);
+    const RowState to = partial(partials, shape, part);
+    for (int64_t r = 0; r < tile.n * shape.group; ++r) {
+      const int64_t row = (tile.first + r / shape.group) * shape.heads + tile.head * shape.group + r % shape.group;
+      to.max[row] = m.chunk.max[r], to.sum[row] = m.chunk.sum[r];
+      if (!is_clear(m.chunk, r)) __builtin_memcpy(to.acc + row * shape.width, m.chunk.acc + r * shape.width, bytes);
+    }
   }
 }
 
@@ -118,11 +122,11 @@ void attention(const void* p, const KernelContext& ctx) {
   with_codec(op.kv.format, [&](auto codec) {
     using Codec = decltype(codec);
     const auto run = [&](int64_t task, int member) {
-      int64_t part = 0;
-      const QueryTile tile = plan.tile(op, shape, task, part);
+      int64_t part = 0, end = 0;
+      const QueryTile tile = plan.tile(op, shape, task, part, end);
       const Member m(members + member * Member::floats(shape), shape);
-      if (plan.split)
-        run_part<Codec>(context, tile, part, partials, m);
+      if (plan.split())
+        run_parts<Codec>(context, tile, part, end, partials, m);
       else
         run_whole<Codec>(context, tile, m);
     };
@@ -132,7 +136,7 @@ void attention(const void* p, const KernelContext& ctx) {
       for (int64_t task = 0; task < plan.n_tasks; ++task) run(task, 0);
     }
   });
-  if (plan.split)
+  if (plan.split())
     for_rows(ctx, shape.tokens, shape.heads * shape.width * AttentionPlan::parts(shape.max_parts * kChunkTokens),
              [&](int64_t begin, int64_t end) { join_parts(context, partials, begin, end); });
 }

@@ -1,10 +1,10 @@
 // One tile of queries over one chunk of keys and values: scores, softmax, weighted sums.
 //
 // A query sees a range of a chunk's slots. Keys are multiplied block by block for all queries that see any of it, and
-// the softmax leaves out the slots outside a query's range, whatever they hold. Values: codes are finite, so a weight of
-// zero is enough. In floating point a slot that a query does not see may hold anything (a later token's NaN, memory
+// the softmax leaves out the slots outside a query's range, whatever they hold. Values: codes are finite, so a weight
+// of zero is enough. In floating point a slot that a query does not see may hold anything (a later token's NaN, memory
 // nobody has written): at the edges of the ranges each query goes alone over exactly its own slots, unless the block
-// turns out to be finite. Zero weights change no sum but the sign of a zero, which AttentionRow::finish makes positive.
+// turns out to be finite. Zero weights change the sign of a zero at most, and results drop it (attention.cpp).
 #pragma once
 
 #include "backends/cpu/kernels/attention_state.h"
@@ -55,19 +55,15 @@ class TileRunner {
         load_query(c_.op.q.template row<float>(tile.first + i) + (tile.head * group_ + g) * d_, i * group_ + g);
   }
 
-  // The tile's rows over the tokens of [first, first + kChunkTokens) that they see, from nothing, into m.chunk.
-  void run(const RowState& out, int64_t first) {
+  // The tile's rows over the tokens of a chunk that they see, from nothing, into `out`. Chunks follow up to `last`.
+  void run(const RowState& out, int64_t chunk, int64_t last) {
     for (int64_t r = 0; r < tile_.n * group_; ++r) clear(out, r);
-    first_ = first, out_ = out;
+    first_ = chunk * kChunkTokens, out_ = out;
     const Range all = Range{c_.visible(tile_.position).begin, tile_.position + tile_.n}.within(
-        {first, first + kChunkTokens});
+        {first_, first_ + kChunkTokens});
     if (all.empty()) return;
-    begin_block_ = (all.begin - first) / kBlockTokens, end_block_ = (all.end - 1 - first) / kBlockTokens + 1;
-    const int64_t known = (tile_.position + tile_.n + kBlockTokens - 1) / kBlockTokens;
-    for (int64_t b = begin_block_; b < end_block_; ++b)
-      records_[b] = c_.record(tile_.s, first / kBlockTokens + b, tile_.head);
-    const int64_t next = first / kBlockTokens + end_block_;  // what the next chunk begins with
-    records_[end_block_] = next < known ? c_.record(tile_.s, next, tile_.head) : nullptr;
+    begin_block_ = (all.begin - first_) / kBlockTokens, end_block_ = (all.end - 1 - first_) / kBlockTokens + 1;
+    list_parts(chunk, last);
     __builtin_memset(out.acc, 0, static_cast<size_t>(tile_.n * group_ * width_) * sizeof(float));
     for (int64_t b = begin_block_; b < end_block_; ++b) keys(b);
     for (int64_t i = 0; i < tile_.n; ++i) {
@@ -77,7 +73,7 @@ class TileRunner {
         if (!r.empty()) softmax(i * group_ + g, r);
       }
     }
-    for (int64_t b = begin_block_; b < end_block_; ++b) values(b);
+    for (int64_t b = begin_block_; b < end_block_;) b += values(b);
     if constexpr (kInt)
       for (int64_t i = 0; i < tile_.n; ++i)
         if (!seen(i).empty())
@@ -86,6 +82,7 @@ class TileRunner {
 
  private:
   static constexpr float kWeightTop = 32767.0f;
+  static constexpr int kMostAhead = 4;
 
   using Num = typename Keys::Num;
   Num* query(int64_t row) const { return reinterpret_cast<Num*>(m_.q + row * q_stride_); }
@@ -131,20 +128,33 @@ class TileRunner {
     return Range{from + kBlockTokens - 1, window > 0 ? from + window : tile_.n}.within({0, tile_.n});
   }
 
-  // Bytes from one record's part to the same part of the next record.
-  int64_t to_next(int64_t b) const { return records_[b + 1] ? records_[b + 1] - records_[b] : 0; }
+  // What is read in which order: the keys of the chunk's blocks, their values, and the next chunk's first keys.
+  void list_parts(int64_t chunk, int64_t last) {
+    const std::byte* parts[2 * kChunkBlocks + kMostAhead];
+    int n = 0;
+    for (int64_t b = begin_block_; b < end_block_; ++b)
+      parts[n++] = records_[b] = c_.record(tile_.s, chunk * kChunkBlocks + b, tile_.head);
+    for (int64_t b = begin_block_; b < end_block_; ++b) parts[n++] = records_[b] + c_.layout.v_codes;
+    const int own = n, known = static_cast<int>((tile_.position + tile_.n + kBlockTokens - 1) / kBlockTokens);
+    if (chunk < last)
+      for (int64_t b = (chunk + 1) * kChunkBlocks; b < known && n < own + kMostAhead; ++b)
+        parts[n++] = c_.record(tile_.s, b, tile_.head);
+    // Far enough ahead to cover a softmax.
+    const int by = c_.layout.v_codes < 6000 ? kMostAhead : c_.layout.v_codes < 12000 ? 2 : 1;
+    for (int i = 0; i < own; ++i) {
+      int64_t& to = i < own / 2 ? keys_ahead_[begin_block_ + i] : values_ahead_[begin_block_ + i - own / 2];
+      to = i + by < n ? parts[i + by] - parts[i] : 0;
+    }
+  }
 
   void keys(int64_t b) {
     const Range q = queries_with_any(b * kBlockTokens);
     if (q.empty()) return;
     constexpr int64_t kDims = Keys::kSub * Keys::kPer;
     const int64_t row = q.begin * group_;
-    // After the chunk's last keys come its first values.
-    const int64_t ahead = b + 1 < end_block_ ? to_next(b)
-                                             : records_[begin_block_] - records_[b] + static_cast<int64_t>(c_.layout.v_codes);
-    multiply<Keys>({query(row), q_stride_ * kNumsPerFloat, records_[b], kBlockVectors * Keys::kBytes, ahead,
-                    m_.scores + row * kChunkTokens + b * kBlockTokens, kChunkTokens, kBlockTokens,
-                    (d_ + kDims - 1) / kDims, false},
+    multiply<Keys>({query(row), q_stride_ * kNumsPerFloat, records_ + b, keys_ahead_ + b, 1, 0,
+                    kBlockVectors * Keys::kBytes, m_.scores + row * kChunkTokens + b * kBlockTokens, kChunkTokens,
+                    kBlockTokens, (d_ + kDims - 1) / kDims, false},
                    (q.end - q.begin) * group_, kBlockVectors);
   }
 
@@ -195,7 +205,7 @@ class TileRunner {
     __builtin_memset(m_.weights + row * kChunkTokens, 0, static_cast<size_t>(kChunkTokens) * sizeof(int16_t));
   }
 
-  // weight * scale of its value as int16; the sum of weight * minimum, and what a code is worth, go to the row's scores.
+  // weight * scale of its value as int16; what a code is worth and the sum of weight * minimum go to the row's scores.
   void weights(int64_t row, Range r, int64_t begin, int64_t end) {
     float* p = m_.scores + row * kChunkTokens;
     VF top = vset(0.0f), minima = vset(0.0f);
@@ -222,37 +232,53 @@ class TileRunner {
     for (int64_t i = 0; i < width_; i += kLanes) vstore(acc + i, vfma(to_float(iload(acc + i)), scale, minima));
   }
 
-  void values(int64_t b) {
+  // Adds the values of block b, or of several blocks from b on where all rows take part in all of them and are too many
+  // for one register tile: the sums then stay in registers. Returns how many.
+  int64_t values(int64_t b) {
+    const Range any = queries_with_any(b * kBlockTokens);
+    if (any.empty()) return 1;
+    if (tile_.n * group_ > kMaxRows<Values>) {
+      int64_t n = 0;
+      while (b + n < end_block_ && takes_all(b + n)) ++n;
+      if (n > 0) return add_values(b, n, {0, tile_.n}, {0, kBlockTokens}), n;
+    }
+    if constexpr (kInt) add_values(b, 1, any, {0, kBlockTokens});
+    else values_of_block(b, any);
+    return 1;
+  }
+
+  void values_of_block(int64_t b, Range any) {
+    if (is_whole(b, any)) return add_values(b, 1, any, {0, kBlockTokens});
     const int64_t start = b * kBlockTokens;
-    const Range any = queries_with_any(start);
-    if (any.empty()) return;
-    if constexpr (kInt) {
-      add_values(b, any, {0, kBlockTokens});
-    } else {
-      const Range all = queries_with_all(start);
-      if (any.end - any.begin > 1 + (all.empty() ? 0 : all.end - all.begin) && is_finite(b))
-        return add_values(b, any, {0, kBlockTokens});
-      if (!all.empty()) add_values(b, all, {0, kBlockTokens});
-      for (int64_t i = any.begin; i < any.end; ++i) {
-        if (i >= all.begin && i < all.end) continue;
-        const Range r = seen(i).within({start, start + kBlockTokens});
-        add_values(b, {i, i + 1}, {r.begin - start, r.end - start});
-      }
+    const Range all = queries_with_all(start);
+    if (!all.empty()) add_values(b, 1, all, {0, kBlockTokens});
+    for (int64_t i = any.begin; i < any.end; ++i) {
+      if (i >= all.begin && i < all.end) continue;
+      const Range r = seen(i).within({start, start + kBlockTokens});
+      add_values(b, 1, {i, i + 1}, {r.begin - start, r.end - start});
     }
   }
 
-  void add_values(int64_t b, Range queries, Range slots) {
+  bool takes_all(int64_t b) const {
+    const Range q = kInt ? queries_with_any(b * kBlockTokens) : queries_with_all(b * kBlockTokens);
+    return q.begin == 0 && q.end == tile_.n;
+  }
+  // Whether the queries that see any of block b may be multiplied with all of it.
+  bool is_whole(int64_t b, Range any) const {
+    const Range all = queries_with_all(b * kBlockTokens);
+    const int64_t edge = any.end - any.begin - (all.empty() ? 0 : all.end - all.begin);
+    return edge == 0 || (edge > 1 && is_finite(b));
+  }
+
+  void add_values(int64_t b, int64_t blocks, Range queries, Range slots) {
     constexpr int64_t kTokens = Values::kSub * Values::kPer;
     const int64_t row = queries.begin * group_, weight = row * kChunkTokens + b * kBlockTokens + slots.begin;
-    const std::byte* first = records_[b] + c_.layout.v_codes + static_cast<size_t>(slots.begin) * c_.layout.v_row_bytes;
+    const int64_t row_bytes = static_cast<int64_t>(c_.layout.v_row_bytes);
     const typename Values::Num* a;
     if constexpr (kInt) a = m_.weights + weight;
     else a = m_.scores + weight;
-    // After the chunk's last values come the next chunk's keys.
-    const int64_t ahead = b + 1 < end_block_ ? to_next(b)
-                          : records_[end_block_] ? to_next(b) - static_cast<int64_t>(c_.layout.v_codes)
-                                                 : 0;
-    multiply<Values>({a, kChunkTokens, first, static_cast<int64_t>(kTokens * c_.layout.v_row_bytes), ahead,
+    multiply<Values>({a, kChunkTokens, records_ + b, values_ahead_ + b, blocks,
+                      static_cast<int64_t>(c_.layout.v_codes) + slots.begin * row_bytes, kTokens * row_bytes,
                       out_.acc + row * width_, width_, c_.layout.v_width, (slots.end - slots.begin) / kTokens, true},
                      (queries.end - queries.begin) * group_, c_.layout.v_width / kLanes);
   }
@@ -279,7 +305,8 @@ class TileRunner {
   const int64_t d_, width_, group_, q_stride_;
   int64_t first_ = 0, begin_block_ = 0, end_block_ = 0;  // of the chunk at hand; blocks [begin, end) of it
   RowState out_ = {};
-  const std::byte* records_[kChunkBlocks + 1] = {};
+  const std::byte* records_[kChunkBlocks] = {};
+  int64_t keys_ahead_[kChunkBlocks] = {}, values_ahead_[kChunkBlocks] = {};  // what to ask for meanwhile
 };
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -37,24 +37,30 @@ struct QueryTile {
   int64_t s, first, n, position, head;
 };
 
-// Sequence by sequence, tiles of queries times KV heads times parts of the keys.
+// Sequence by sequence, tiles of queries times KV heads times spans of chunks.
 struct AttentionPlan {
   int64_t* first_task;  // [sequences + 1]
-  bool split;
+  int64_t span;         // chunks of a task whose chunks are merged at the end; 0: tasks go through all of them
   int64_t n_tasks;
 
+  bool split() const { return span > 0; }
   static int64_t parts(int64_t length) { return (length + kChunkTokens - 1) / kChunkTokens; }
+  int64_t spans(int64_t length) const { return split() ? (parts(length) + span - 1) / span : 1; }
 
   AttentionPlan(const ops::Attention& op, const AttentionShape& shape, int n_threads, int64_t* memory)
-      : first_task(memory), split(false) {
+      : first_task(memory), span(0) {
     const int32_t* starts = op.batch->query_start.as<int32_t>();
     const int32_t* lengths = op.batch->kv_length.as<int32_t>();
     int64_t longest = 0;
     count(starts, lengths, shape);
     for (int64_t s = 0; s < shape.sequences; ++s) longest = lengths[s] > longest ? lengths[s] : longest;
-    split = n_threads > 1 && n_tasks < 4 * n_threads && parts(longest) > 1 &&
-            shape.partial_floats() * static_cast<size_t>(parts(longest)) * sizeof(float) <= kPartialBytes;
-    if (split) count(starts, lengths, shape);
+    if (n_threads == 1 || n_tasks >= 4 * n_threads || parts(longest) == 1 ||
+        shape.partial_floats() * static_cast<size_t>(parts(longest)) * sizeof(float) > kPartialBytes)
+      return;
+    // The longest spans that leave eight tasks to a thread: what comes next in a span is known and can be asked for.
+    span = n_tasks * parts(longest) / (8 * n_threads);
+    span = span < 1 ? 1 : span > 8 ? 8 : span;
+    count(starts, lengths, shape);
   }
 
   void count(const int32_t* starts, const int32_t* lengths, const AttentionShape& shape) {
@@ -62,13 +68,14 @@ struct AttentionPlan {
     for (int64_t s = 0; s < shape.sequences; ++s) {
       first_task[s] = n_tasks;
       const int64_t tiles = (starts[s + 1] - starts[s] + shape.tile_queries - 1) / shape.tile_queries;
-      n_tasks += tiles * shape.kv_heads * (split ? parts(lengths[s]) : 1);
+      n_tasks += tiles * shape.kv_heads * spans(lengths[s]);
     }
     first_task[shape.sequences] = n_tasks;
   }
 
-  // Task -> tile and part. The last tile of a sequence, the longest, comes first.
-  QueryTile tile(const ops::Attention& op, const AttentionShape& shape, int64_t task, int64_t& part) const {
+  // Task -> tile and its chunks [part, end). The last tile of a sequence, the longest, comes first.
+  QueryTile tile(const ops::Attention& op, const AttentionShape& shape, int64_t task, int64_t& part,
+                 int64_t& end) const {
     const int32_t* starts = op.batch->query_start.as<int32_t>();
     const int32_t* lengths = op.batch->kv_length.as<int32_t>();
     int64_t low = 0, high = shape.sequences;  // the last s with first_task[s] <= task and tasks of its own
@@ -78,8 +85,8 @@ struct AttentionPlan {
     }
     const int64_t s = low, queries = starts[s + 1] - starts[s];
     int64_t rest = task - first_task[s];
-    const int64_t n_parts = split ? parts(lengths[s]) : 1;
-    part = rest % n_parts, rest /= n_parts;
+    const int64_t n_spans = spans(lengths[s]), last = parts(lengths[s]);
+    part = rest % n_spans * span, end = part + span < last ? part + span : last, rest /= n_spans;
     const int64_t tiles = (queries + shape.tile_queries - 1) / shape.tile_queries;
     const int64_t index = tiles - 1 - rest / shape.kv_heads, offset = index * shape.tile_queries;
     const int64_t n = queries - offset < shape.tile_queries ? queries - offset : shape.tile_queries;

@@ -9,25 +9,26 @@ namespace mainspring::cpu::MAINSPRING_ISA {
 // Vectors of columns in a register tile; tiles of few rows are twice as wide, or too few sums would be under way.
 constexpr int kTileVectors = kLanes == 4 ? 4 : 2;
 
-// Rows of A times a block of B, columns numbered as Step numbers them.
+// Rows of A times blocks of B one above the other, columns numbered as Step numbers them.
 template <class Step>
 struct Product {
   const typename Step::Num* a;  // [rows][a_stride]
   int64_t a_stride;
-  const std::byte* b;           // [steps][b_stride bytes]
-  int64_t b_stride;
-  int64_t ahead;                // bytes from b to what is read next: it is asked for line by line, because all at once
-                                // would fill the core's miss buffers; 0: nothing
+  const std::byte* const* b;    // [blocks] -> + b_offset: [steps][b_stride bytes]
+  const int64_t* ahead;         // [blocks]: bytes to what is read soon: it is asked for line by line, because all at
+                                // once would fill the core's miss buffers; 0: nothing
+  int64_t blocks, b_offset, b_stride;
   float* c;                     // [rows][c_stride] of f32 or int32
   int64_t c_stride, width;      // width: of B, in columns
-  int64_t steps;
+  int64_t steps;                // of a block
   bool accumulate;
 };
 
 // Sums, one multiplier, a mask and the vectors of a step fit in the register file.
 template <class Step>
 inline constexpr int kMaxRows = [] {
-  const int rows = (kRegisters - 1 - (Step::kSub > 1) - kTileVectors * Step::kSub) / (kTileVectors * Step::kSumRegisters);
+  const int free = kRegisters - 1 - (Step::kSub > 1) - kTileVectors * Step::kSub;
+  const int rows = free / (kTileVectors * Step::kSumRegisters);
   return rows < kTileRows ? rows : kTileRows;
 }();
 
@@ -35,7 +36,6 @@ inline constexpr int kMaxRows = [] {
 template <class Step, int kRows, int kVectors>
 void register_tile(const Product<Step>& m, int64_t row, int64_t vector) {
   const typename Step::Num* a = m.a + row * m.a_stride;
-  const std::byte* b = m.b + vector * Step::kBytes;
   float* c = m.c + row * m.c_stride;
   typename Step::Sum sum[kRows][kVectors];
   each<kRows>([&](auto r) MS_LAMBDA {
@@ -43,16 +43,20 @@ void register_tile(const Product<Step>& m, int64_t row, int64_t vector) {
       sum[r][v] = Step::start(c + r * m.c_stride + Step::column(vector + v, m.width), m.accumulate);
     });
   });
-  for (int64_t k = 0; k < m.steps; ++k, a += Step::kSub * Step::kPer, b += m.b_stride) {
-    typename Step::X x[Step::kSub][kVectors];
-    Step::template load<kVectors>(b, x);
-    for (int line = 0; line < kVectors * Step::kBytes; line += 64) prefetch(b + line + m.ahead);
-    each<Step::kSub>([&](auto s) MS_LAMBDA {
-      each<kRows>([&](auto r) MS_LAMBDA {
-        const typename Step::X by = Step::multiplier(a + r * m.a_stride + s * Step::kPer);
-        each<kVectors>([&](auto v) MS_LAMBDA { sum[r][v] = Step::madd(sum[r][v], x[s][v], by); });
+  for (int64_t block = 0; block < m.blocks; ++block) {
+    const std::byte* b = m.b[block] + m.b_offset + vector * Step::kBytes;
+    const int64_t ahead = m.ahead[block];
+    for (int64_t k = 0; k < m.steps; ++k, a += Step::kSub * Step::kPer, b += m.b_stride) {
+      typename Step::X x[Step::kSub][kVectors];
+      Step::template load<kVectors>(b, x);
+      for (int line = 0; line < kVectors * Step::kBytes; line += 64) prefetch_l2(b + line + ahead);
+      each<Step::kSub>([&](auto s) MS_LAMBDA {
+        each<kRows>([&](auto r) MS_LAMBDA {
+          const typename Step::X by = Step::multiplier(a + r * m.a_stride + s * Step::kPer);
+          each<kVectors>([&](auto v) MS_LAMBDA { sum[r][v] = Step::madd(sum[r][v], x[s][v], by); });
+        });
       });
-    });
+    }
   }
   each<kRows>([&](auto r) MS_LAMBDA {
     each<kVectors>([&](auto v) MS_LAMBDA {

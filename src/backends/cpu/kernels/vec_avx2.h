@@ -98,5 +98,6 @@ inline void vstore_u8(uint8_t* p, VF v) {
 }
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+inline void prefetch_l2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

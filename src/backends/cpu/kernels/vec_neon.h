@@ -91,5 +91,6 @@ inline void vstore_u8(uint8_t* p, VF v) {
 }
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
+inline void prefetch_l2(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA
