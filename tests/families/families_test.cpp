@@ -85,24 +85,26 @@ INSTANTIATE_TEST_SUITE_P(Golden, ExactFamilies, testing::ValuesIn(exact_runs()),
 
 class RoundedFamilies : public testing::TestWithParam<GoldenRun> {};
 
-// Against transformers in fp32. 4-bit keys and values are too coarse for random weights: those runs are compared with the
-// reference device, which rounds keys and values by the same rule (a code may flip where two sums differ in the last bit).
+// Against transformers in fp32. 4-bit keys and values are too coarse for random weights: those runs may be as far from it
+// as the reference device, which rounds keys and values by the same rule. The two are not compared with each other: a
+// code flips wherever their sums fall on two sides of a step, and one step is a fifteenth of a head's range.
 TEST_P(RoundedFamilies, DistributionsAreClose) {
   const GoldenRun& run = GetParam();
-  const bool against_ref = run.setup.kv == KvFormat::kInt4;
+  const bool like_ref = run.setup.kv == KvFormat::kInt4;
   const FamilyCase golden = load_family_case(run.golden);
   RunningModel m = open_model(golden.path, run.setup);
   RunningModel ref;
-  if (against_ref) ref = open_model(golden.path, {.device = "ref", .kv = run.setup.kv});
-  double sum = 0, rows = 0;
+  if (like_ref) ref = open_model(golden.path, {.device = "ref", .kv = run.setup.kv});
+  double sum = 0, ref_sum = 0, rows = 0;
   for (const FamilyCase::Prompt& p : golden.prompts) {
     const auto logits = run_tokens(*m.runner, p.ids, 0);
-    const auto expected = against_ref ? run_tokens(*ref.runner, p.ids, 0) : logits;
-    for (size_t i = 0; i < p.positions.size(); ++i, ++rows)
-      sum += kl(against_ref ? expected[p.positions[i]].data() : golden.expected(p, i), logits[p.positions[i]].data(),
-                golden.vocab);
+    const auto ref_logits = like_ref ? run_tokens(*ref.runner, p.ids, 0) : logits;
+    for (size_t i = 0; i < p.positions.size(); ++i, ++rows) {
+      sum += kl(golden.expected(p, i), logits[p.positions[i]].data(), golden.vocab);
+      ref_sum += kl(golden.expected(p, i), ref_logits[p.positions[i]].data(), golden.vocab);
+    }
   }
-  EXPECT_LE(sum / rows, 5e-3);
+  EXPECT_LE(sum / rows, like_ref ? 1.1 * ref_sum / rows : 5e-3);
   EXPECT_NE(sum, 0.0) << "nothing was rounded: is the setting used?";
 }
 
