@@ -21,7 +21,7 @@ add() {  # file flags
   objects="$objects $object"
   printf '%s: %s\n\t%s %s -MMD -MP -c %s -o %s\n' "$object" "$1" "$cxx" "$(echo $flags $2)" "$1" "$object" >>"$rules"
 }
-for f in src/base/{str,errors,utf8,thread_team}.cpp src/tensor/*.cpp src/ops/*.cpp src/backends/ref/*.cpp \
+for f in src/base/{str,errors,utf8,thread_team,hash}.cpp src/tensor/*.cpp src/ops/*.cpp src/backends/ref/*.cpp \
          src/backends/cpu/*.cpp src/backends/cpu/packing/*.cpp \
          src/backends/self_test/*.cpp tests/ops/neon_main.cpp; do add "$f" -O2; done
 for f in src/backends/cpu/kernels/*.cpp src/backends/cpu/linear/*.cpp; do add "$f" "$isa"; done
