@@ -215,10 +215,11 @@ int32_t Selector::draw_from_cut(double u) const {
   }
   const size_t start = last * kScanBlock, end = std::min<size_t>(start + kScanBlock, row_.size());
   std::array<float, kScanBlock> own;
-  const float* weights = weights_row_.data() + start;
-  if (!fold_) {
+  const float* weights = own.data();
+  if (fold_) {
+    weights = weights_row_.data() + start;
+  } else {
     kernels_->weights(row_.data() + start, static_cast<int64_t>(end - start), largest_, row_scale_, own.data());
-    weights = own.data();
   }
   const int32_t* ids_end = ids_.data() + count_;
   const int32_t* in_band = std::lower_bound(ids_.data(), ids_end, static_cast<int32_t>(start));
