@@ -25,7 +25,7 @@ struct ModelOptions {
   std::string quantize;             // dense weights become w4 or w8a8 while they are loaded; empty: they do not
   int64_t quantize_group = 0;       // inputs per scale with w4: 32, 64, 128; 0: 128
   std::string activations;          // int16, int8: for weights kept as codes; empty: int8 with w8a8, else int16
-  std::string kv_dtype;             // f16, bf16, int8, int4, f32; empty: f16, or f32 with dtype f32
+  std::string kv_dtype;             // f16, bf16, int8, k8v4, int4, f32; empty: f16, or f32 with dtype f32
   int threads = 0;                  // 0: physical cores this process may use
   int64_t context = 0;              // tokens per sequence; 0: the model's, as far as memory allows
   int64_t max_sequences = 0;        // running at once; 0: 16

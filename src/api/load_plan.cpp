@@ -22,8 +22,9 @@ KvFormat parse_kv_format(std::string_view name, ComputeType compute) {
   if (name == "bf16") return KvFormat::kBf16;
   if (name == "f16" || name == "fp16") return KvFormat::kF16;
   if (name == "int8") return KvFormat::kInt8;
+  if (name == "k8v4") return KvFormat::kK8V4;
   if (name == "int4") return KvFormat::kInt4;
-  fail(Code::kInvalidInput, "--kv-dtype: expected f16, bf16, int8, int4 or f32, found \"", printable(name), "\"");
+  fail(Code::kInvalidInput, "--kv-dtype: expected f16, bf16, int8, k8v4, int4 or f32, found \"", printable(name), "\"");
 }
 
 const Family& family_of(const Config& config) {
@@ -40,13 +41,15 @@ const Family& family_of(const Config& config) {
 
 size_t kv_token_bytes(const Config& c, KvFormat format) {
   const size_t values = 2 * static_cast<size_t>(c.num_layers * c.num_kv_heads * c.head_dim);
-  const size_t heads = 2 * static_cast<size_t>(c.num_layers * c.num_kv_heads);  // each with a scale and a minimum
+  // Beside the codes: a scale and a minimum per head, and one key per block in f16.
+  const size_t quantised = 16 * static_cast<size_t>(c.num_layers * c.num_kv_heads) + values / kBlockTokens;
   switch (format) {
     case KvFormat::kF32: return values * 4;
     case KvFormat::kBf16:
     case KvFormat::kF16: return values * 2;
-    case KvFormat::kInt8: return values + heads * 8;
-    case KvFormat::kInt4: return values / 2 + heads * 8;
+    case KvFormat::kInt8: return values + quantised;
+    case KvFormat::kK8V4: return values * 3 / 4 + quantised;
+    case KvFormat::kInt4: return values / 2 + quantised;
   }
   return 0;
 }

@@ -34,7 +34,7 @@ struct Attention {
 inline constexpr float kAttentionTolerance = 2e-5f;
 // Quantised keys and values may meet queries and weights of 15 bits.
 constexpr float attention_tolerance(KvFormat format) {
-  return kAttentionTolerance * (format == KvFormat::kInt8 || format == KvFormat::kInt4 ? 7.5f : 1.0f);
+  return kAttentionTolerance * (is_quantised(format) ? 7.5f : 1.0f);
 }
 
 }  // namespace mainspring::ops

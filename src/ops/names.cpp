@@ -20,6 +20,7 @@ const char* kv_format_name(KvFormat f) noexcept {
     case KvFormat::kBf16: return "bf16";
     case KvFormat::kF16: return "f16";
     case KvFormat::kInt8: return "int8";
+    case KvFormat::kK8V4: return "k8v4";
     case KvFormat::kInt4: return "int4";
   }
   return "?";

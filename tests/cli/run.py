@@ -407,7 +407,7 @@ def test_generate_raw():
     assert greedy("--raw", text).out == from_stdin.out
     assert good("generate", "--raw", text, env={"MAINSPRING_MODEL": MODEL, "MAINSPRING_TEMPERATURE": "0",
                                                 "MAINSPRING_MAX_TOKENS": "12"}).out == from_stdin.out
-    for kv in ("f16", "bf16", "int8", "int4"):
+    for kv in ("f16", "bf16", "int8", "k8v4", "int4"):
         assert greedy("--raw", "--kv-dtype", kv, "--threads", "1", "--ignore-eos", text).out
     fails(2, "prompt is empty", "generate", "-m", MODEL, "--raw", stdin="")
 

@@ -42,7 +42,7 @@ std::vector<GoldenRun> rounded_runs() {
     for (const std::string& isa : usable_isas()) {
       for (ComputeType t : {ComputeType::kBf16, ComputeType::kF16})
         for (KvFormat kv : {KvFormat::kBf16, KvFormat::kF16}) runs.push_back({g, {.isa = isa, .compute = t, .kv = kv}});
-      for (KvFormat kv : {KvFormat::kInt8, KvFormat::kInt4}) runs.push_back({g, {.isa = isa, .kv = kv}});
+      for (KvFormat kv : {KvFormat::kInt8, KvFormat::kK8V4, KvFormat::kInt4}) runs.push_back({g, {.isa = isa, .kv = kv}});
     }
   return runs;
 }
@@ -90,7 +90,7 @@ class RoundedFamilies : public testing::TestWithParam<GoldenRun> {};
 // code flips wherever their sums fall on two sides of a step, and one step is a fifteenth of a head's range.
 TEST_P(RoundedFamilies, DistributionsAreClose) {
   const GoldenRun& run = GetParam();
-  const bool like_ref = run.setup.kv == KvFormat::kInt4;
+  const bool like_ref = run.setup.kv == KvFormat::kInt4 || run.setup.kv == KvFormat::kK8V4;
   const FamilyCase golden = load_family_case(run.golden);
   RunningModel m = open_model(golden.path, run.setup);
   RunningModel ref;

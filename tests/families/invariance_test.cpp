@@ -23,6 +23,7 @@ std::vector<Setting> settings() {
       all.push_back({g, isa, ComputeType::kBf16, KvFormat::kBf16});
       all.push_back({g, isa, ComputeType::kBf16, KvFormat::kF16});
       all.push_back({g, isa, ComputeType::kBf16, KvFormat::kInt8});
+      all.push_back({g, isa, ComputeType::kF16, KvFormat::kK8V4});
       all.push_back({g, isa, ComputeType::kF16, KvFormat::kInt4});
     }
   return all;

@@ -9,7 +9,8 @@ namespace mainspring::self_test {
 
 namespace {
 
-constexpr KvFormat kFormats[] = {KvFormat::kF32, KvFormat::kBf16, KvFormat::kF16, KvFormat::kInt8, KvFormat::kInt4};
+constexpr KvFormat kFormats[] = {KvFormat::kF32, KvFormat::kBf16, KvFormat::kF16,
+                                 KvFormat::kInt8, KvFormat::kK8V4, KvFormat::kInt4};
 
 std::string against_reference(Device& ref, Device& device, const AttentionShape& shape, unsigned seed = 1) {
   const Scenario scenario(shape, seed);

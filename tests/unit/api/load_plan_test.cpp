@@ -25,6 +25,7 @@ TEST(LoadPlan, ParsesFormats) {
   EXPECT_EQ(parse_kv_format("", ComputeType::kF16), KvFormat::kF16);
   EXPECT_EQ(parse_kv_format("bf16", ComputeType::kF32), KvFormat::kBf16);
   EXPECT_EQ(parse_kv_format("f16", ComputeType::kF32), KvFormat::kF16);
+  EXPECT_EQ(parse_kv_format("k8v4", ComputeType::kBf16), KvFormat::kK8V4);
   EXPECT_EQ(parse_kv_format("int4", ComputeType::kBf16), KvFormat::kInt4);
   EXPECT_THROW(parse_kv_format("int5", ComputeType::kBf16), Error);
 }

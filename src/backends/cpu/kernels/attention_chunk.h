@@ -84,33 +84,28 @@ class TileRunner {
   static constexpr float kWeightTop = 32767.0f;
   static constexpr int kMostAhead = 4;
 
-  using Num = typename Keys::Num;
-  Num* query(int64_t row) const { return reinterpret_cast<Num*>(m_.q + row * q_stride_); }
-  // q_stride_ floats are as many int16 twice over.
-  static constexpr int64_t kNumsPerFloat = sizeof(float) / sizeof(Num);
-
-  // Queries as f32, or as int16 codes small enough that a sum over a head fits in 32 bits.
   void load_query(const float* q, int64_t row) {
-    Num* to = query(row);
+    float* to = m_.q + row * q_stride_;
     __builtin_memset(to, 0, static_cast<size_t>(q_stride_) * sizeof(float));
-    if constexpr (!kInt) {
-      __builtin_memcpy(to, q, static_cast<size_t>(d_) * sizeof(float));
-    } else {
-      const int64_t limit = INT32_MAX / (Codec::kTop * ((d_ + 7) / 8 * 8));
-      const float top = limit < 32767 ? static_cast<float>(limit) : 32767.0f;
-      VF high = vset(0.0f);
-      for (int64_t i = 0; i < d_; i += kLanes) high = vmax(high, vabs(vload_n(q + i, lanes_left(d_ - i))));
-      const float max = vmax_of(high);
-      const VF by = vset(max > 1e-30f ? top / max : 0.0f);
-      VF sum = vset(0.0f);
-      for (int64_t i = 0; i < d_; i += kLanes) {
-        const VF code = vround(vload_n(q + i, lanes_left(d_ - i)) * by);
-        sum = sum + code;
-        store_i16(to + i, to_int(code));
-      }
-      m_.q_sum[row] = vsum(sum);  // integers below 2^24: exact. NaN if q has one
-      m_.q_scale[row] = max > 1e-30f ? max / top : 0.0f;
+    __builtin_memcpy(to, q, static_cast<size_t>(d_) * sizeof(float));
+    if constexpr (kInt) encode_query(to, row);
+  }
+
+  // int16 codes of a query, so small that sums over a head fit in 32 bits.
+  void encode_query(const float* q, int64_t row) {
+    const int64_t limit = INT32_MAX / (Codec::kTopKey * q_stride_);
+    const float top = limit < 32767 ? static_cast<float>(limit) : 32767.0f;
+    VF high = vset(0.0f), sum = high;
+    for (int64_t i = 0; i < q_stride_; i += kLanes) high = vmax(high, vabs(vload(q + i)));
+    const float max = vmax_of(high);
+    const VF by = vset(max > 1e-30f ? top / max : 0.0f);
+    for (int64_t i = 0; i < q_stride_; i += kLanes) {
+      const VF code = vround(vload(q + i) * by);
+      sum = sum + code;
+      store_i16(m_.q_codes + row * q_stride_ + i, to_int(code));
     }
+    m_.q_sum[row] = vsum(sum);  // integers below 2^24: exact. NaN if q has one
+    m_.q_scale[row] = max > 1e-30f ? max / top : 0.0f;
   }
 
   // Slots of the chunk that query i of the tile sees.
@@ -152,10 +147,24 @@ class TileRunner {
     if (q.empty()) return;
     constexpr int64_t kDims = Keys::kSub * Keys::kPer;
     const int64_t row = q.begin * group_;
-    multiply<Keys>({query(row), q_stride_ * kNumsPerFloat, records_ + b, keys_ahead_ + b, 1, 0,
-                    kBlockVectors * Keys::kBytes, m_.scores + row * kChunkTokens + b * kBlockTokens, kChunkTokens,
-                    kBlockTokens, (d_ + kDims - 1) / kDims, false},
+    const typename Keys::Num* a;
+    if constexpr (kInt) a = m_.q_codes;
+    else a = m_.q;
+    multiply<Keys>({a + row * q_stride_, q_stride_, records_ + b, keys_ahead_ + b, 1, 0, kBlockVectors * Keys::kBytes,
+                    m_.scores + row * kChunkTokens + b * kBlockTokens, kChunkTokens, kBlockTokens,
+                    (d_ + kDims - 1) / kDims, false},
                    (q.end - q.begin) * group_, kBlockVectors);
+    if constexpr (kInt) bases(b, row, q.end * group_);
+  }
+
+  // Products of rows [row, end) with the first key of block b, which its codes leave out.
+  void bases(int64_t b, int64_t row, int64_t end) {
+    const uint16_t* base = at<uint16_t>(records_[b], c_.layout.k_base);
+    for (; row < end; ++row) {
+      VF sum = vset(0.0f);
+      for (int64_t i = 0; i < d_; i += kLanes) sum = vfma(vload(m_.q + row * q_stride_ + i), vload_f16(base + i), sum);
+      m_.bases[row * kChunkBlocks + b] = vsum(sum);
+    }
   }
 
   VF score(int64_t row, int64_t slot) const {
@@ -165,7 +174,8 @@ class TileRunner {
     } else {
       const float* params = at<float>(records_[slot / kBlockTokens], c_.layout.k_params) + slot % kBlockTokens;
       const VF sum = vfma(to_float(iload(p)), vload(params), vload(params + kBlockTokens) * vset(m_.q_sum[row]));
-      return sum * vset(m_.q_scale[row] * c_.op.scale);
+      const VF base = vset(m_.bases[row * kChunkBlocks + slot / kBlockTokens]);
+      return vfma(sum, vset(m_.q_scale[row]), base) * vset(c_.op.scale);
     }
   }
 

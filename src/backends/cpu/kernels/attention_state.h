@@ -45,11 +45,13 @@ inline void merge(const RowState& total, const RowState& chunk, int64_t row, int
   for (int64_t i = 0; i < width; i += kLanes) vstore(to + i, vfma(vload(to + i), va, vload(from + i) * vb));
 }
 
-// Scratch of one member. Queries and weights are f32, or int16 for quantised keys and values.
+// Scratch of one member. For quantised keys and values, queries and weights are int16 besides.
 struct Member {
   float* q;            // [rows][q_stride]
+  int16_t* q_codes;    // [rows][q_stride]
   float* q_scale;      // [rows], and the sum of a row's codes
   float* q_sum;
+  float* bases;        // [rows][kChunkBlocks]: products with the blocks' first keys
   float* scores;       // [rows][kChunkTokens]: sums of keys, then weights
   int16_t* weights;    // [rows][kChunkTokens]
   RowState chunk, total;
@@ -57,13 +59,15 @@ struct Member {
   static int64_t q_stride(int64_t d) { return (d + 31) / 32 * 32; }
   static int64_t state_floats(const AttentionShape& s) { return round16(s.tile_rows) * 2 + s.tile_rows * s.width; }
   static int64_t floats(const AttentionShape& s) {
-    return s.tile_rows * q_stride(s.d) + 2 * round16(s.tile_rows) + s.tile_rows * kChunkTokens * 3 / 2 +
-           2 * state_floats(s);
+    return s.tile_rows * q_stride(s.d) * 3 / 2 + 2 * round16(s.tile_rows) + round16(s.tile_rows * kChunkBlocks) +
+           s.tile_rows * kChunkTokens * 3 / 2 + 2 * state_floats(s);
   }
   Member(float* p, const AttentionShape& s) {
     q = p, p += s.tile_rows * q_stride(s.d);
+    q_codes = reinterpret_cast<int16_t*>(p), p += s.tile_rows * q_stride(s.d) / 2;
     q_scale = p, p += round16(s.tile_rows);
     q_sum = p, p += round16(s.tile_rows);
+    bases = p, p += round16(s.tile_rows * kChunkBlocks);
     scores = p, p += s.tile_rows * kChunkTokens;
     weights = reinterpret_cast<int16_t*>(p), p += s.tile_rows * kChunkTokens / 2;
     for (RowState* state : {&chunk, &total}) {

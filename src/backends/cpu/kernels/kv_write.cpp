@@ -18,11 +18,14 @@ void write_rows(const ops::KvWrite& op, const KvHeadLayout& layout, int64_t begi
     while (starts[s + 1] <= t) ++s;
     const int64_t position = lengths[s] - starts[s + 1] + t;
     const int32_t block = batch.block_table.row<int32_t>(s)[position / kBlockTokens];
+    const int slot = static_cast<int>(position % kBlockTokens);
+    // The block's first key, if it is written in this step (perhaps by another thread, at this time).
+    const float* first = t - slot >= starts[s] ? op.k.row<float>(t - slot) : nullptr;
     std::byte* head = op.kv.base + static_cast<size_t>(block) * op.kv.block_stride;
     const float* k = op.k.row<float>(t);
     const float* v = op.v.row<float>(t);
-    for (int h = 0; h < op.kv.spec.kv_heads; ++h, head += layout.head_bytes, k += d, v += d)
-      Codec::write(head, layout, static_cast<int>(position % kBlockTokens), k, v, d);
+    for (int64_t h = 0; h < op.kv.spec.kv_heads; ++h, head += layout.head_bytes)
+      Codec::write(head, layout, slot, k + h * d, v + h * d, d, first ? first + h * d : nullptr);
   }
 }
 
