@@ -153,7 +153,8 @@ std::vector<int> numbers(const std::string& text) {
 }
 
 KvFormat format_of(const std::string& name) {
-  for (const KvFormat f : {KvFormat::kF32, KvFormat::kBf16, KvFormat::kF16, KvFormat::kInt8, KvFormat::kK8V4, KvFormat::kInt4})
+  for (const KvFormat f : {KvFormat::kF32, KvFormat::kBf16, KvFormat::kF16, KvFormat::kInt8, KvFormat::kK8V4,
+                           KvFormat::kInt4})
     if (name == kv_format_name(f)) return f;
   fail(Code::kInvalidInput, "--kv: expected f32, bf16, f16, int8, k8v4 or int4, found \"", printable(name), "\"");
 }

@@ -42,7 +42,8 @@ std::vector<GoldenRun> rounded_runs() {
     for (const std::string& isa : usable_isas()) {
       for (ComputeType t : {ComputeType::kBf16, ComputeType::kF16})
         for (KvFormat kv : {KvFormat::kBf16, KvFormat::kF16}) runs.push_back({g, {.isa = isa, .compute = t, .kv = kv}});
-      for (KvFormat kv : {KvFormat::kInt8, KvFormat::kK8V4, KvFormat::kInt4}) runs.push_back({g, {.isa = isa, .kv = kv}});
+      for (KvFormat kv : {KvFormat::kInt8, KvFormat::kK8V4, KvFormat::kInt4})
+        runs.push_back({g, {.isa = isa, .kv = kv}});
     }
   return runs;
 }
@@ -85,8 +86,8 @@ INSTANTIATE_TEST_SUITE_P(Golden, ExactFamilies, testing::ValuesIn(exact_runs()),
 
 class RoundedFamilies : public testing::TestWithParam<GoldenRun> {};
 
-// Against transformers in fp32. 4-bit keys and values are too coarse for random weights: those runs may be as far from it
-// as the reference device, which rounds keys and values by the same rule. The two are not compared with each other: a
+// Against transformers in fp32. 4-bit keys and values are too coarse for random weights: those runs may be as far from
+// it as the reference device, which rounds keys and values by the same rule. The two are not compared with each other: a
 // code flips wherever their sums fall on two sides of a step, and one step is a fifteenth of a head's range.
 TEST_P(RoundedFamilies, DistributionsAreClose) {
   const GoldenRun& run = GetParam();

@@ -10,8 +10,8 @@ namespace mainspring::cpu {
 
 // A block holds kv_heads records of head_bytes. In a record (offsets in bytes, multiples of 64):
 //   keys:   tokens in lanes, so that scores need no horizontal sums.  kF32, kF16 [d][32], kBf16 [d / 2][32][2],
-//           8 bits [d / 4][32][4], 4 bits [d / 8][32][4] with dimensions 8 i + 0..3 in the low nibbles and 8 i + 4..7 in
-//           the high ones
+//           8 bits [d / 4][32][4], 4 bits [d / 8][32][4] with dimensions 8 i + 0..3 in the low nibbles and 8 i + 4..7
+//           in the high ones
 //   values: kF32, kBf16, kF16: one row per token, [32][v_width].  8 bits: four tokens in a lane, [8][v_width][4];
 //           4 bits: [8][v_width / 2][4], dimension i in the low nibbles of lane i and i + v_width / 2 in the high ones
 //   codes:  element j of four is byte 0, 2, 1, 3; after keys and after values, 32 scales and 32 minima in f32, one per

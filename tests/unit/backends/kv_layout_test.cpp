@@ -39,7 +39,8 @@ TEST(KvLayout, PartsDoNotOverlapForAnyHeadSize) {
       ASSERT_GE(l.v_row_bytes * 2, static_cast<size_t>(d) * value_nibbles);
       ASSERT_GE(l.v_params, l.v_codes + 32 * l.v_row_bytes);
       ASSERT_EQ(l.head_bytes, l.v_params + params);
-      for (const size_t offset : {l.k_params, l.k_base, l.v_codes, l.v_params, l.head_bytes}) ASSERT_EQ(offset % 64, 0u);
+      for (const size_t offset : {l.k_params, l.k_base, l.v_codes, l.v_params, l.head_bytes})
+        ASSERT_EQ(offset % 64, 0u);
       ASSERT_EQ(cpu::kv_block_bytes({3, d}, f), 3 * l.head_bytes);
     }
 }
