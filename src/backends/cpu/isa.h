@@ -33,7 +33,9 @@ using ScratchSize = size_t (*)(const void* op, int n_threads);
 // Inputs of x are handled in chunks of this many: the unit of activation scales and of unpacked weight blocks.
 inline constexpr int kChunk = 32;
 
-inline constexpr int kRecordInputs = 256;  // the unit of fixed-point scales
+// The unit of fixed-point scales, in inputs and in chunks.
+inline constexpr int kRecord = 256;
+inline constexpr int kRecordChunks = kRecord / kChunk;
 
 // Scale of 32 activations kept as int16, x ~ scale * code, and the sums of the codes of both halves (exact).
 struct ChunkMeta {
@@ -46,26 +48,26 @@ struct ChunkMeta {
 // kFixedMass: dot products with a record's integer weights (kFixedWeight) stay inside 32 bits, exact in any order.
 inline constexpr int32_t kFixedMass = 131071;
 struct FixedInput {
-  const float* scales = nullptr;     // [records][rows]
+  float* scales = nullptr;     // [records][rows]
   // One of three forms of the codes, by the number of rows. A code is 256 * high + low, both signed bytes; four inputs
   // lie side by side in the order 0, 2, 1, 3.
   // A few rows: chunk c of row t at quads[(c * rows + t) * 64 ..], 32 high and 32 low bytes; and the sums of the codes
   // of its two halves at sums[(c * rows + t) * 2 ..].
-  const int8_t* quads = nullptr;
-  const int32_t* sums = nullptr;
+  int8_t* quads = nullptr;
+  int32_t* sums = nullptr;
   // Register tiles: chunk c of row t at codes[(c * rows + t) * 32 ..].
-  const int16_t* codes = nullptr;
+  int16_t* codes = nullptr;
   // Matrix tiles (linear/amx.h): high and low bytes of 64 inputs by tile_rows rows each; record after record, in it
   // [tile][step][high, low][tile_rows][64].
-  const std::byte* tiles = nullptr;
+  std::byte* tiles = nullptr;
   int tile_rows = 0;
 };
 
 // x as integers, chunk by chunk: chunk c of row t at codes[(c * rows + t) * 32 ..] and meta[c * rows + t]. 16-bit codes have
 // a scale per chunk; 8-bit ones (ActType::k8) one per group of the matrix, which all its chunks repeat.
 struct ChunkInput {
-  const int16_t* codes = nullptr;
-  const ChunkMeta* meta = nullptr;
+  int16_t* codes = nullptr;
+  ChunkMeta* meta = nullptr;
 };
 
 // x of one linear op as its kernels read it.

@@ -35,17 +35,6 @@ struct FloatStep {
   static MS_INLINE int64_t column(int64_t vector, int64_t) { return vector * kLanes; }
 };
 
-// acc_dot, as the one instruction it is: clang 19 makes two of it, vpmaddwd and vpaddd, where that shortens a chain,
-// and these loops wait for ports, not for chains.
-static MS_INLINE Acc dot_pairs(Acc sum, VI x, VI m) {
-#if defined(MAINSPRING_ISA_avx512)
-  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(m));
-  return sum;
-#else
-  return acc_dot(sum, x, m);
-#endif
-}
-
 // Exact integers in the place of floats. A number of a query or a weight has 15 bits and a sign.
 template <int sub, int bytes_per_lane>
 struct IntStep {
@@ -55,7 +44,7 @@ struct IntStep {
   static constexpr int kSub = sub, kPer = 2, kBytes = bytes_per_lane * kLanes;
   static constexpr int kSumRegisters = sizeof(Acc) / sizeof(VI), kVectorStep = 1;
   static MS_INLINE X multiplier(const Num* p) { return pair_at(p); }
-  static MS_INLINE Sum madd(Sum s, X x, X m) { return dot_pairs(s, x, m); }
+  static MS_INLINE Sum madd(Sum s, X x, X m) { return acc_dot(s, x, m); }
   static MS_INLINE Sum start(const float*, bool) { return acc_set(0); }
   static MS_INLINE void store(float* c, Sum s, bool accumulate) {
     istore(c, accumulate ? iadd(iload(c), acc_sum(s)) : acc_sum(s));

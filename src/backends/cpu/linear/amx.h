@@ -5,9 +5,17 @@
 
 #include <cstddef>
 
+#include "backends/cpu/isa.h"
 #include "backends/cpu/linear/int_vec.h"
 
 namespace mainspring::cpu::MAINSPRING_ISA {
+
+constexpr int kSteps = kRecord / 64;  // of a full record
+
+// Where FixedInput::tiles has tile `tile` of record `record`, which has `steps` steps; in bytes.
+MS_INLINE size_t tile_at(int64_t record, int64_t tile, int64_t steps, int64_t tiles, int tile_rows) {
+  return static_cast<size_t>((record * kSteps * tiles + tile * steps) * 2 * 64 * tile_rows);
+}
 
 #if defined(MAINSPRING_ISA_amx)
 

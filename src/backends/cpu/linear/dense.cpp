@@ -3,14 +3,14 @@
 // 16-bit weights become fp32 in registers: bf16 dot products round differently from fp32, and several processors do them
 // no faster than fp32 multiply-adds.
 #include "backends/cpu/linear/linear.h"
+#include "backends/cpu/linear/packed_by.h"
 #include "backends/cpu/linear/tile.h"
-#include "backends/cpu/packing/panels.h"
 
 namespace mainspring::cpu::MAINSPRING_ISA {
 
 namespace {
 
-constexpr int kStreamRows = kRegisters == 32 ? 8 : 2;  // rows whose sums of a whole panel fit the registers
+constexpr int kDenseStreamRows = kRegisters == 32 ? 8 : 2;  // rows whose sums of a whole panel fit the registers
 constexpr int64_t kPrefetch = 2048;                    // bytes ahead of a stream
 
 // Inputs k and k + 1 (k even) of vector v of a panel.
@@ -63,7 +63,7 @@ void stream(const LinearTask& task, const DensePanels& p) {
 template <DType stored>
 void run_dense(const LinearTask& task, const DensePanels& p) {
   bool done = false;
-  each<kStreamRows>([&](auto i) MS_LAMBDA {
+  each<kDenseStreamRows>([&](auto i) MS_LAMBDA {
     if (task.n_rows == i + 1) stream<stored, i + 1>(task, p), done = true;
   });
   if (done) return;
@@ -80,54 +80,33 @@ void run_dense(const LinearTask& task, const DensePanels& p) {
   });
 }
 
-DensePanels panels(DType stored, int64_t in) { return {stored, kPanelColumns, in}; }
-
 template <ComputeType compute>
 int score(const WeightFormat& f, ComputeType c, int64_t, int64_t) {
   return f.scheme == Scheme::kDense && c == compute ? 10 : 0;
 }
 
-// Stored as f32, bf16 or f16 whatever the source is (`fixed`), or as the source itself.
-template <DType fixed>
-struct Fixed {
-  static DensePanels of(const WeightFormat&, int64_t in) { return panels(fixed, in); }
-};
-struct AsSource {
-  static DensePanels of(const WeightFormat& f, int64_t in) { return panels(f.dense, in); }
-};
+// Stored as f32, bf16 or f16 whatever the source is, or as the source itself.
+template <DType stored>
+DensePanels stored_as(const WeightFormat&, int64_t in) { return {stored, kPanelColumns, in}; }
+DensePanels stored_as_source(const WeightFormat& f, int64_t in) { return {f.dense, kPanelColumns, in}; }
 
-template <class Stored>
-struct Dense {
-  static size_t packed_bytes(const WeightFormat& f, int64_t out, int64_t in) {
-    return dense_bytes(Stored::of(f, in), out);
-  }
-  static size_t pack_scratch(const WeightFormat& f, int64_t in) { return dense_pack_scratch(Stored::of(f, in)); }
-  static void pack(const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
-    pack_dense(Stored::of(source.format(), source.in_features()), source, panel, packed, buffer);
-  }
-  static void rows(const WeightFormat& f, const std::byte* packed, int64_t, int64_t in, const int32_t* ids, int64_t n,
-                   float* values, int64_t stride, float scale) {
-    dense_rows(Stored::of(f, in), packed, ids, n, values, stride, scale);
-  }
-  static void run(const LinearTask& task) {
-    const DensePanels p = Stored::of(task.weight->format, task.weight->in);
-    if (p.stored == DType::kBf16) run_dense<DType::kBf16>(task, p);
-    else if (p.stored == DType::kF16) run_dense<DType::kF16>(task, p);
-    else run_dense<DType::kF32>(task, p);
-  }
-};
+template <auto kPanels>
+void run(const LinearTask& task) {
+  const DensePanels p = kPanels(task.weight->format, task.weight->in);
+  if (p.stored == DType::kBf16) run_dense<DType::kBf16>(task, p);
+  else if (p.stored == DType::kF16) run_dense<DType::kF16>(task, p);
+  else run_dense<DType::kF32>(task, p);
+}
 
-template <class Stored, ComputeType compute>
+template <auto kPanels, ComputeType compute>
 constexpr LinearKernel kernel(const char* name) {
-  using D = Dense<Stored>;
-  return {name, &score<compute>, &D::packed_bytes, kPanelColumns, &D::pack_scratch, &D::pack, &D::rows,
-          InputForm::kValues, &D::run};
+  return PackedBy<kPanels>::kernel(name, &score<compute>, kPanelColumns, InputForm::kValues, &run<kPanels>);
 }
 
 }  // namespace
 
-const LinearKernel kDenseBf16 = kernel<Fixed<DType::kBf16>, ComputeType::kBf16>("dense_bf16");
-const LinearKernel kDenseF16 = kernel<Fixed<DType::kF16>, ComputeType::kF16>("dense_f16");
-const LinearKernel kDenseExact = kernel<AsSource, ComputeType::kF32>("dense_exact");
+const LinearKernel kDenseBf16 = kernel<&stored_as<DType::kBf16>, ComputeType::kBf16>("dense_bf16");
+const LinearKernel kDenseF16 = kernel<&stored_as<DType::kF16>, ComputeType::kF16>("dense_f16");
+const LinearKernel kDenseExact = kernel<&stored_as_source, ComputeType::kF32>("dense_exact");
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -4,6 +4,7 @@
 // multiply-add with the weight scale, group after group along k. Integer sums are exact in any order, so the order of
 // these multiply-adds alone decides the result: all tile shapes, row counts and instruction sets agree bit for bit.
 #include "backends/cpu/linear/linear.h"
+#include "backends/cpu/linear/packed_by.h"
 #include "backends/cpu/linear/planes.h"
 #include "backends/cpu/linear/tile.h"
 
@@ -126,14 +127,7 @@ void tile(const GroupPanels& p, const Block& block, int u, const int16_t* codes,
       acc[r][0] = acc_set(-p.bias * sum_of(meta[r], p.halves, h));
       each<kTileVecs>([&](auto v) MS_LAMBDA { acc[r][v] = acc[r][0]; });
     });
-    for (int j = 0; j < pairs; ++j, w += kTileVecs * kVecBytes, codes += 2) {
-      VI b[kTileVecs];
-      each<kTileVecs>([&](auto v) MS_LAMBDA { b[v] = iload(w + v * kVecBytes); });
-      each<m>([&](auto r) MS_LAMBDA {
-        const VI a = pair_at(codes + r * kChunk);
-        each<kTileVecs>([&](auto v) MS_LAMBDA { acc[r][v] = acc_dot(acc[r][v], b[v], a); });
-      });
-    }
+    tile_pairs<m>(w + h * pairs * kTileVecs * kVecBytes, codes + h * pairs * 2, pairs, acc);
     each<kTileVecs>([&](auto v) MS_LAMBDA {
       const int column = h * kPanelColumns + u * kTileColumns + v * kLanes;
       const VF scale = vload(block.scales + column);
@@ -191,15 +185,6 @@ int score_a8(const WeightFormat& f, ComputeType compute, int64_t, int64_t in) {
 int score(const WeightFormat& f, ComputeType compute, int64_t, int64_t in) {
   return compute != ComputeType::kF32 && group_supported(f, in) ? 10 : 0;
 }
-size_t packed_bytes(const WeightFormat& f, int64_t out, int64_t in) { return group_bytes(panels(f, in), out); }
-size_t pack_scratch(const WeightFormat& f, int64_t in) { return group_pack_scratch(f, panels(f, in)); }
-void pack(const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
-  pack_group(panels(source.format(), source.in_features()), source, panel, packed, buffer);
-}
-void rows(const WeightFormat& f, const std::byte* packed, int64_t, int64_t in, const int32_t* ids, int64_t n,
-          float* values, int64_t stride, float scale) {
-  group_rows(panels(f, in), packed, ids, n, values, stride, scale);
-}
 
 void run(const LinearTask& task) {
   const GroupPanels p = panels(task.weight->format, task.weight->in);
@@ -213,10 +198,8 @@ void run(const LinearTask& task) {
 
 }  // namespace
 
-const LinearKernel kGroupA16 = {"group_a16", &score, &packed_bytes, kPanelColumns, &pack_scratch,
-                                &pack,       &rows,  InputForm::kChunkCodes, &run};
-
-const LinearKernel kGroupA8 = {"group_a8", &score_a8, &packed_bytes, kPanelColumns, &pack_scratch,
-                               &pack,      &rows,     InputForm::kChunkCodes, &run};
+using Packed = PackedBy<&panels>;
+const LinearKernel kGroupA16 = Packed::kernel("group_a16", &score, kPanelColumns, InputForm::kChunkCodes, &run);
+const LinearKernel kGroupA8 = Packed::kernel("group_a8", &score_a8, kPanelColumns, InputForm::kChunkCodes, &run);
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -1,5 +1,6 @@
 // Quantised weights in fp32 arithmetic: each chunk is decoded to exactly the values the encoding's reference gives.
 #include "backends/cpu/linear/linear.h"
+#include "backends/cpu/linear/packed_by.h"
 #include "backends/cpu/linear/planes.h"
 #include "backends/cpu/linear/tile.h"
 
@@ -38,15 +39,6 @@ MS_INLINE void decode_chunk(const GroupPanels& p, const std::byte* panel, int64_
 int score(const WeightFormat& f, ComputeType compute, int64_t, int64_t in) {
   return compute == ComputeType::kF32 && group_supported(f, in) ? 10 : 0;
 }
-size_t packed_bytes(const WeightFormat& f, int64_t out, int64_t in) { return group_bytes(panels(f, in), out); }
-size_t pack_scratch(const WeightFormat& f, int64_t in) { return group_pack_scratch(f, panels(f, in)); }
-void pack(const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
-  pack_group(panels(source.format(), source.in_features()), source, panel, packed, buffer);
-}
-void rows(const WeightFormat& f, const std::byte* packed, int64_t, int64_t in, const int32_t* ids, int64_t n,
-          float* values, int64_t stride, float scale) {
-  group_rows(panels(f, in), packed, ids, n, values, stride, scale);
-}
 
 void run(const LinearTask& task) {
   const PackedLinear& w = *task.weight;
@@ -60,7 +52,7 @@ void run(const LinearTask& task) {
 
 }  // namespace
 
-const LinearKernel kGroupExact = {"group_exact", &score, &packed_bytes, kPanelColumns, &pack_scratch,
-                                  &pack,         &rows,  InputForm::kValues, &run};
+const LinearKernel kGroupExact =
+    PackedBy<&panels>::kernel("group_exact", &score, kPanelColumns, InputForm::kValues, &run);
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

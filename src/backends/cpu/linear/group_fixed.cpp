@@ -5,14 +5,13 @@
 // are exact in any order, so streams, register tiles, matrix tiles and all instruction sets agree bit for bit.
 #include "backends/cpu/linear/amx.h"
 #include "backends/cpu/linear/linear.h"
+#include "backends/cpu/linear/packed_by.h"
 #include "backends/cpu/linear/planes.h"
 #include "backends/cpu/linear/tile.h"
 
 namespace mainspring::cpu::MAINSPRING_ISA {
 
 namespace {
-
-static_assert(kRecord == kRecordInputs);
 
 constexpr size_t kPrefetch = 2048;                     // bytes ahead of a stream
 constexpr int kPairs = kChunk / 2;
@@ -176,17 +175,8 @@ void tile(const RecordAt& at, const Block& block, int u, const Rows& x, int64_t 
   const std::byte* w = block.pairs + u * kRecordPairs * kTileVecs * kVecBytes;
   Acc acc[m][kTileVecs];
   each<m>([&](auto row) MS_LAMBDA { each<kTileVecs>([&](auto v) MS_LAMBDA { acc[row][v] = acc_set(0); }); });
-  for (int c = 0; c < at.chunks; ++c) {
-    const int16_t* codes = x.codes(r * kRecordChunks + c);
-    for (int j = 0; j < kPairs; ++j, w += kTileVecs * kVecBytes, codes += 2) {
-      VI b[kTileVecs];
-      each<kTileVecs>([&](auto v) MS_LAMBDA { b[v] = iload(w + v * kVecBytes); });
-      each<m>([&](auto row) MS_LAMBDA {
-        const VI a = pair_at(codes + row * kChunk);
-        each<kTileVecs>([&](auto v) MS_LAMBDA { acc[row][v] = acc_dot(acc[row][v], b[v], a); });
-      });
-    }
-  }
+  for (int c = 0; c < at.chunks; ++c, w += kPairs * kTileVecs * kVecBytes)
+    tile_pairs<m>(w, x.codes(r * kRecordChunks + c), kPairs, acc);
   each<kTileVecs>([&](auto v) MS_LAMBDA {
     const int column = u * kTileColumns + v * kLanes;
     const VF scale = vload_f16(at.scales + column);
@@ -228,7 +218,6 @@ void run_register_tiles(const LinearTask& task, const FixedPanels& p) {
 
 #if defined(MAINSPRING_ISA_amx)
 
-constexpr int kSteps = kRecord / 64;
 constexpr size_t kStepBytes = 2 * 16 * 64;  // high and low bytes of 64 inputs and 16 columns
 
 // A record unpacked to weight tiles: [kPanelVecs][steps][high, low][16][64].
@@ -303,8 +292,7 @@ void run_matrix_tiles(const LinearTask& task, const FixedPanels& p) {
       with_words(p.words, [&](auto words) MS_LAMBDA { block.unpack<decltype(words)::value>(p, at); });
       VF scale[kPanelVecs];
       each<kPanelVecs>([&](auto v) MS_LAMBDA { scale[v] = vload_f16(at.scales + v * kLanes); });
-      const std::byte* tile = x.tiles + (static_cast<size_t>(r * kSteps * all_tiles) +
-                                         static_cast<size_t>(task.row / height * steps)) * 2 * x_step;
+      const std::byte* tile = x.tiles + tile_at(r, task.row / height, steps, all_tiles, height);
       const size_t tile_bytes = static_cast<size_t>(steps) * 2 * x_step;
       const float* x_scales = x.scales + r * task.x->rows + task.row;
       const Ahead next_record{data + kPanelHeader + static_cast<size_t>(r + 1) * p.record, p.record, tiles};
@@ -332,15 +320,6 @@ void run_matrix_tiles(const LinearTask& task, const FixedPanels& p) {
 int score(const WeightFormat& f, ComputeType compute, int64_t, int64_t in) {
   return compute != ComputeType::kF32 && fixed_supported(f, in) ? 20 : 0;
 }
-size_t packed_bytes(const WeightFormat& f, int64_t out, int64_t in) { return fixed_bytes(panels(f, in), out); }
-size_t pack_scratch(const WeightFormat& f, int64_t in) { return fixed_pack_scratch(panels(f, in)); }
-void pack(const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
-  pack_fixed(panels(source.format(), source.in_features()), source, panel, packed, buffer);
-}
-void rows(const WeightFormat& f, const std::byte* packed, int64_t, int64_t in, const int32_t* ids, int64_t n,
-          float* values, int64_t stride, float scale) {
-  fixed_rows(panels(f, in), packed, ids, n, values, stride, scale);
-}
 
 void run(const LinearTask& task) {
   const FixedPanels p = panels(task.weight->format, task.weight->in);
@@ -358,7 +337,7 @@ void run(const LinearTask& task) {
 
 }  // namespace
 
-const LinearKernel kGroupFixed = {"group_fixed", &score, &packed_bytes,     kPanelColumns, &pack_scratch,
-                                  &pack,         &rows,  InputForm::kFixed, &run};
+const LinearKernel kGroupFixed =
+    PackedBy<&panels>::kernel("group_fixed", &score, kPanelColumns, InputForm::kFixed, &run);
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

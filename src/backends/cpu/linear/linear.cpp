@@ -27,7 +27,7 @@ int tile_rows(int64_t rows) {
 
 // The activation groups that the parts of an op ask for: 0 for 16-bit codes, else inputs per scale of 8-bit ones.
 struct ActGroups {
-  static constexpr int kMost = 4;
+  static constexpr int kMost = 5;  // 16 bits; 32, 64, 128 inputs; the row
   int64_t group[kMost];
   int n = 0;
   static int64_t of(const PackedLinear& w) {
@@ -38,11 +38,10 @@ struct ActGroups {
       if (group[i] == g) return i;
     return -1;
   }
-  // More sizes than fit cannot come from files: groups are 32, 64, 128 or the row.
   explicit ActGroups(const ops::Linear& op) {
     for (int i = 0; i < op.n_parts; ++i) {
       const PackedLinear& w = packed(op.parts[i]);
-      if (w.kernel->input != InputForm::kChunkCodes || find(of(w)) >= 0 || n == kMost) continue;
+      if (w.kernel->input != InputForm::kChunkCodes || find(of(w)) >= 0) continue;
       group[n++] = of(w);
     }
   }
@@ -50,25 +49,27 @@ struct ActGroups {
 
 // Parts of scratch in bytes, in this order; codes and meta once per activation group.
 struct Scratch {
+  ActGroups act;
   size_t codes = 0, meta = 0, values = 0, fixed_scales = 0, fixed_sums = 0, fixed = 0;
-  size_t total(const ActGroups& act) const {
+  size_t total() const {
     return static_cast<size_t>(act.n) * (codes + meta) + values + fixed_scales + fixed_sums + fixed;
   }
 };
 
 Scratch scratch_parts(const ops::Linear& op) {
-  bool wants[3] = {};
-  for (int i = 0; i < op.n_parts; ++i) wants[static_cast<int>(packed(op.parts[i]).kernel->input)] = true;
+  const auto wants = [&](InputForm form) MS_LAMBDA {
+    for (int i = 0; i < op.n_parts; ++i)
+      if (packed(op.parts[i]).kernel->input == form) return true;
+    return false;
+  };
   const int64_t rows = op.x.rows(), in = op.x.row_elements(), chunks = rows * ceil_div(in, kChunk);
-  Scratch s;
-  if (wants[static_cast<int>(InputForm::kChunkCodes)]) {
-    s.codes = lines(chunks * kChunk * 2);
-    s.meta = lines(chunks * static_cast<int64_t>(sizeof(ChunkMeta)));
-  }
-  if (wants[static_cast<int>(InputForm::kValues)] && rows > kCopyRows) s.values = lines(chunks * kChunk * 4);
-  if (wants[static_cast<int>(InputForm::kFixed)]) {
+  Scratch s{.act = ActGroups(op)};
+  s.codes = lines(chunks * kChunk * 2);
+  s.meta = lines(chunks * static_cast<int64_t>(sizeof(ChunkMeta)));
+  if (wants(InputForm::kValues) && rows > kCopyRows) s.values = lines(chunks * kChunk * 4);
+  if (wants(InputForm::kFixed)) {
     const int height = tile_rows(rows);
-    s.fixed_scales = lines(rows * ceil_div(in, kRecordInputs) * 4);
+    s.fixed_scales = lines(rows * ceil_div(in, kRecord) * 4);
     s.fixed_sums = rows > kStreamRows ? 0 : lines(chunks * 2 * 4);
     s.fixed = height ? lines(padded(rows, height) * padded(in, 64) * 2) : lines(chunks * kChunk * 2);
   }
@@ -78,7 +79,7 @@ Scratch scratch_parts(const ops::Linear& op) {
 // Work is cut so that a task takes a microsecond or more and every thread gets several.
 struct Cut {
   int64_t row_blocks, panels_per_task;
-  int height;  // of matrix tiles; 0 when not every part uses them
+  int height;  // of matrix tiles, 0 without: blocks begin with a tile
 };
 constexpr int64_t kTaskBytes = 16384, kTasksPerThread = 16;
 
@@ -103,35 +104,34 @@ Cut cut(const ops::Linear& op, int n_threads) {
   return {ceil_div(rows, fixed && height ? kTileTaskRows / 16 * height : kTaskRows / 16 * 16), per_task, height};
 }
 
-LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const ActGroups& act, ChunkInput* chunks) {
-  const Scratch s = scratch_parts(op);
+LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const Scratch& s, ChunkInput* chunks) {
   const int64_t rows = op.x.rows(), in = op.x.row_elements();
   LinearInput x;
   x.rows = rows;
   x.values = op.x.as<float>(), x.chunk_stride = kChunk, x.row_stride = op.x.stride0;
-  if (s.total(act) == 0) return x;
+  if (s.total() == 0) return x;
   std::byte* at = ctx.scratch;
   const auto take = [&](size_t bytes) MS_LAMBDA { return (at += bytes) - bytes; };
-  int16_t* codes[ActGroups::kMost];
-  ChunkMeta* meta[ActGroups::kMost];
-  for (int i = 0; i < act.n; ++i) {
-    codes[i] = reinterpret_cast<int16_t*>(take(s.codes)), meta[i] = reinterpret_cast<ChunkMeta*>(take(s.meta));
-    chunks[i] = {codes[i], meta[i]};
+  for (int i = 0; i < s.act.n; ++i) {
+    chunks[i].codes = reinterpret_cast<int16_t*>(take(s.codes));
+    chunks[i].meta = reinterpret_cast<ChunkMeta*>(take(s.meta));
   }
   auto* values = reinterpret_cast<float*>(take(s.values));
-  FixedOut fixed = {};
-  fixed.scales = reinterpret_cast<float*>(take(s.fixed_scales));
-  fixed.tile_rows = tile_rows(rows);
-  fixed.sums = reinterpret_cast<int32_t*>(take(s.fixed_sums));
-  std::byte* fixed_codes = take(s.fixed);
-  if (fixed.tile_rows) fixed.tiles = fixed_codes;
-  else if (rows > kStreamRows) fixed.codes = reinterpret_cast<int16_t*>(fixed_codes);
-  else fixed.quads = reinterpret_cast<int8_t*>(fixed_codes);
+  if (s.fixed) {
+    x.fixed.scales = reinterpret_cast<float*>(take(s.fixed_scales));
+    x.fixed.tile_rows = tile_rows(rows);
+    x.fixed.sums = reinterpret_cast<int32_t*>(take(s.fixed_sums));
+    std::byte* codes = take(s.fixed);
+    if (x.fixed.tile_rows) x.fixed.tiles = codes;
+    else if (rows > kStreamRows) x.fixed.codes = reinterpret_cast<int16_t*>(codes);
+    else x.fixed.quads = reinterpret_cast<int8_t*>(codes);
+  }
   const auto one_row = [&](int64_t t) MS_LAMBDA {
     const float* row = op.x.row<float>(t);
-    for (int i = 0; i < act.n; ++i) convert_codes(row, in, t, rows, act.group[i], codes[i], meta[i]);
+    for (int i = 0; i < s.act.n; ++i)
+      convert_codes(row, in, t, rows, s.act.group[i], chunks[i].codes, chunks[i].meta);
     if (s.values) copy_chunks(row, in, t, rows, values);
-    if (s.fixed) convert_fixed(row, in, t, rows, fixed);
+    if (s.fixed) convert_fixed(row, in, t, rows, x.fixed);
   };
   constexpr int64_t kAlone = 16384;  // elements that convert faster than a fork-join
   if (rows * in <= kAlone || rows == 1) {
@@ -143,13 +143,7 @@ LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const ActGr
     });
   }
   if (s.values) x.values = values, x.chunk_stride = rows * kChunk, x.row_stride = kChunk;
-  if (s.fixed) x.fixed = {fixed.scales, fixed.quads, fixed.sums, fixed.codes, fixed.tiles, fixed.tile_rows};
   return x;
-}
-
-int index_of(const ActGroups& act, const PackedLinear& w) {
-  const int i = w.kernel->input == InputForm::kChunkCodes ? act.find(ActGroups::of(w)) : 0;
-  return i < 0 ? 0 : i;
 }
 
 // Rows of block `block` of `blocks` begin here; with matrix tiles they begin with a tile.
@@ -162,17 +156,16 @@ int64_t block_row(int64_t rows, int height, int64_t block, int64_t blocks) {
 }  // namespace
 
 size_t linear_scratch(const void* op_struct, int) {
-  const auto& op = *static_cast<const ops::Linear*>(op_struct);
-  return scratch_parts(op).total(ActGroups(op));
+  return scratch_parts(*static_cast<const ops::Linear*>(op_struct)).total();
 }
 
 void linear(const void* op_struct, const KernelContext& ctx) {
   const auto& op = *static_cast<const ops::Linear*>(op_struct);
   const int64_t rows = op.x.rows();
   if (rows == 0) return;
-  const ActGroups act(op);
+  const Scratch s = scratch_parts(op);
   ChunkInput chunks[ActGroups::kMost];
-  const LinearInput x = convert(op, ctx, act, chunks);
+  const LinearInput x = convert(op, ctx, s, chunks);
   const Cut c = cut(op, ctx.n_threads);
   int64_t per_block = 0;
   for (int i = 0; i < op.n_parts; ++i) per_block += part_tasks(packed(op.parts[i]), c.panels_per_task);
@@ -191,7 +184,8 @@ void linear(const void* op_struct, const KernelContext& ctx) {
     const int64_t row = block_row(rows, c.height, block, c.row_blocks);
     w.kernel->run({.weight = &w,
                    .x = &x,
-                   .chunks = act.n ? chunks[index_of(act, w)] : ChunkInput{},
+                   .chunks = w.kernel->input == InputForm::kChunkCodes ? chunks[s.act.find(ActGroups::of(w))]
+                                                                       : ChunkInput{},
                    .panel = panel,
                    .n_panels = panels - panel < c.panels_per_task ? panels - panel : c.panels_per_task,
                    .row = row,
@@ -218,7 +212,8 @@ void embed(const void* op_struct, const KernelContext& ctx) {
   ctx.parallel_for(rows, [&](int64_t t, int) { one(t); });
 }
 
-const LinearKernel* const kLinearKernels[] = {&kGroupFixed, &kGroupA8, &kGroupA16, &kDenseBf16, &kDenseF16, &kDenseExact, &kGroupExact};
+const LinearKernel* const kLinearKernels[] = {&kGroupFixed, &kGroupA8,    &kGroupA16,  &kDenseBf16,
+                                              &kDenseF16,   &kDenseExact, &kGroupExact};
 const int kNumLinearKernels = static_cast<int>(sizeof kLinearKernels / sizeof kLinearKernels[0]);
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -53,6 +53,20 @@ void tile_f32(const float* w, int n, const float* x, int64_t x_stride, float* su
   });
 }
 
+// acc[m][kTileVecs] += the products of `pairs` pairs of 16-bit weights, w[pairs][kTileVecs] vectors, and of x, whose rows
+// are kChunk codes apart.
+template <int m>
+MS_INLINE void tile_pairs(const std::byte* w, const int16_t* x, int pairs, Acc (&acc)[m][kTileVecs]) {
+  for (int j = 0; j < pairs; ++j, w += kTileVecs * kVecBytes, x += 2) {
+    VI b[kTileVecs];
+    each<kTileVecs>([&](auto v) MS_LAMBDA { b[v] = iload(w + v * kVecBytes); });
+    each<m>([&](auto r) MS_LAMBDA {
+      const VI a = pair_at(x + r * kChunk);
+      each<kTileVecs>([&](auto v) MS_LAMBDA { acc[r][v] = acc_dot(acc[r][v], b[v], a); });
+    });
+  }
+}
+
 // One chunk of weights as fp32: [kPanelTiles][n][kTileColumns].
 MS_INLINE float* block_at(float* block, int n, int vec, int k) {
   return block + ((vec / kTileVecs) * n + k) * kTileColumns + vec % kTileVecs * kLanes;

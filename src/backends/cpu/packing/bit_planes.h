@@ -1,6 +1,7 @@
 // Codes of one column and chunk <-> its 32-bit lanes of the chunk's bit planes (panels.h has the layout).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -38,6 +39,21 @@ inline void decode_words(const uint32_t* in, int words, uint8_t* codes) {
     codes[2 * p] = static_cast<uint8_t>(pair);
     codes[2 * p + 1] = static_cast<uint8_t>(pair >> 16);
   }
+}
+
+// n <= 32 codes plus `bias` of one column to its lane of a chunk's words, zeros after them; `lane` is that of word 0.
+inline void put_chunk(const uint8_t* codes, int64_t n, int bias, int words, int lanes, std::byte* lane) {
+  uint8_t chunk[kChunk] = {};
+  for (int64_t i = 0; i < n; ++i) chunk[i] = static_cast<uint8_t>(codes[i] + bias);
+  uint32_t column[8];
+  encode_words(chunk, words, column);
+  for (int w = 0; w < words; ++w) std::memcpy(lane + static_cast<size_t>(w * lanes) * 4, &column[w], 4);
+}
+
+inline void get_chunk(const std::byte* lane, int words, int lanes, uint8_t (&codes)[kChunk]) {
+  uint32_t column[8];
+  for (int w = 0; w < words; ++w) std::memcpy(&column[w], lane + static_cast<size_t>(w * lanes) * 4, 4);
+  decode_words(column, words, codes);
 }
 
 // Words of a plane layout for codes of `bits` bits.

@@ -30,15 +30,15 @@ void place(const DensePanels& p, T* panel, int64_t rows, const Get& get) {
 
 }  // namespace
 
-size_t dense_bytes(const DensePanels& p, int64_t out) noexcept {
+size_t packed_bytes(const DensePanels& p, int64_t out) noexcept {
   return static_cast<size_t>((out + p.columns - 1) / p.columns) * p.panel_bytes();
 }
 
-size_t dense_pack_scratch(const DensePanels& p) noexcept {
+size_t pack_scratch(const DensePanels& p) noexcept {
   return static_cast<size_t>(p.columns) * static_cast<size_t>(p.in) * sizeof(float);
 }
 
-void pack_dense(const DensePanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
+void pack_panel(const DensePanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
   const int64_t first = panel * p.columns;
   const int64_t rows = source.out_features() - first < p.columns ? source.out_features() - first : p.columns;
   std::byte* to = packed + static_cast<size_t>(panel) * p.panel_bytes();
@@ -57,8 +57,8 @@ void pack_dense(const DensePanels& p, const LinearSource& source, int64_t panel,
   place(p, reinterpret_cast<uint16_t*>(to), rows, [&](int64_t i) { return to_16(v[i], p.stored); });
 }
 
-void dense_rows(const DensePanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
-                int64_t stride, float scale) {
+void read_rows(const DensePanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values, int64_t stride,
+               float scale) {
   for (int64_t i = 0; i < n; ++i) {
     const std::byte* panel = packed + static_cast<size_t>(ids[i] / p.columns) * p.panel_bytes();
     const int64_t c = ids[i] % p.columns;

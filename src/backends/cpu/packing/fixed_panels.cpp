@@ -5,6 +5,7 @@
 
 #include "backends/cpu/isa.h"
 #include "backends/cpu/packing/bit_planes.h"
+#include "backends/cpu/packing/canonical_rows.h"
 #include "backends/cpu/packing/panels.h"
 #include "base/half.h"
 
@@ -12,27 +13,13 @@ namespace mainspring::cpu {
 
 namespace {
 
-// Canonical rows of a panel in the packing buffer.
-struct Canonical {
-  float* scales;
-  float* offsets;
-  uint8_t* codes;
-  int64_t groups;  // per row
-};
-
-Canonical canonical(const FixedPanels& p, std::byte* buffer) {
-  const int64_t groups = p.in / p.group, n = groups * p.columns;
-  auto* f = reinterpret_cast<float*>(buffer);
-  return {f, p.offset ? f + n : nullptr, reinterpret_cast<uint8_t*>(f + (p.offset ? 2 : 1) * n), groups};
-}
-
 // Of unsigned codes u: weight = scale * u + zero.
-float zero_of(const FixedPanels& p, const Canonical& rows, int64_t g) {
+float zero_of(const FixedPanels& p, const CanonicalRows& rows, int64_t g) {
   return (p.offset ? rows.offsets[g] : 0.0f) - static_cast<float>(p.bias) * rows.scales[g];
 }
 
 // The smallest unit in which no weight of the record exceeds kFixedWeight, roundings included.
-float smallest_unit(const FixedPanels& p, const Canonical& rows, int64_t first, int n) {
+float smallest_unit(const FixedPanels& p, const CanonicalRows& rows, int64_t first, int n) {
   float top = 0;
   for (int64_t g = first; g < first + n; ++g) {
     const float zero = zero_of(p, rows, g);
@@ -43,7 +30,7 @@ float smallest_unit(const FixedPanels& p, const Canonical& rows, int64_t first, 
 
 // Codes of six bits leave multipliers of eight: the unit is chosen so that they fit best. Scales that are integers times a
 // common number, as those of Q6_K, mostly become exact.
-float record_unit(const FixedPanels& p, const Canonical& rows, int64_t first, int n) {
+float record_unit(const FixedPanels& p, const CanonicalRows& rows, int64_t first, int n) {
   const float smallest = smallest_unit(p, rows, first, n);
   if (p.code_top < 63 || smallest == 0) return smallest;
   float largest = 0;
@@ -76,19 +63,14 @@ void pack_planes(const FixedPanels& p, const uint8_t* codes, int column, int64_t
   const int chunks = p.record_chunks(r);
   for (int c = 0; c < chunks; ++c) {
     const int64_t k = r * kRecord + c * kChunk;
-    uint8_t chunk[kChunk] = {};
-    const int64_t n = p.in - k < kChunk ? p.in - k : kChunk;
-    for (int64_t i = 0; i < n; ++i) chunk[i] = static_cast<uint8_t>(codes[k + i] + p.bias);
-    uint32_t words[8];
-    encode_words(chunk, p.words, words);
-    std::byte* to = planes + static_cast<size_t>(column / p.lanes * chunks + c) * p.vector_bytes +
-                    static_cast<size_t>(column % p.lanes) * 4;
-    for (int w = 0; w < p.words; ++w) std::memcpy(to + static_cast<size_t>(w * p.lanes) * 4, &words[w], 4);
+    std::byte* lane = planes + static_cast<size_t>(column / p.lanes * chunks + c) * p.vector_bytes +
+                      static_cast<size_t>(column % p.lanes) * 4;
+    put_chunk(codes + k, std::min<int64_t>(p.in - k, kChunk), p.bias, p.words, p.lanes, lane);
   }
 }
 
 // `units`: [columns][n_records], unrounded; scales are kept as f16 times 2^-exponent.
-void pack_column(const FixedPanels& p, const Canonical& rows, int column, const float* units, int exponent,
+void pack_column(const FixedPanels& p, const CanonicalRows& rows, int column, const float* units, int exponent,
                  std::byte* panel) {
   for (int64_t r = 0; r < p.n_records; ++r) {
     std::byte* record = panel + kPanelHeader + static_cast<size_t>(r) * p.record;
@@ -106,14 +88,6 @@ void pack_column(const FixedPanels& p, const Canonical& rows, int column, const 
   }
 }
 
-// Units move as far up in the f16 range as the panel's largest allows, so that small ones keep all their bits.
-int panel_exponent(const float* units, int64_t n) {
-  int exponent = 100;
-  for (int64_t i = 0; i < n; ++i)
-    if (units[i] > 0) exponent = std::min(exponent, 14 - std::ilogb(units[i]));
-  return exponent;
-}
-
 }  // namespace
 
 bool fixed_supported(const WeightFormat& f, int64_t in) noexcept {
@@ -128,7 +102,7 @@ FixedPanels fixed_panels(const WeightFormat& f, int64_t in, int lanes, int vecs)
   p.group = f.group, p.groups = kRecord / f.group;
   p.bias = f.is_signed ? 1 << (f.bits - 1) : 0;
   p.offset = f.has_offset;
-  p.in = in, p.n_records = (in + kRecord - 1) / kRecord;
+  p.in = in, p.n_records = (in + kRecord - 1) / kRecord, p.row_groups = in / f.group;
   p.scale_bytes = p.group_bytes = static_cast<size_t>(p.columns) * 2;
   p.vector_bytes = static_cast<size_t>(p.words * lanes) * 4;
   const auto bytes = [&](int groups, int chunks) {
@@ -141,36 +115,31 @@ FixedPanels fixed_panels(const WeightFormat& f, int64_t in, int lanes, int vecs)
   return p;
 }
 
-size_t fixed_bytes(const FixedPanels& p, int64_t out) noexcept {
+size_t packed_bytes(const FixedPanels& p, int64_t out) noexcept {
   return static_cast<size_t>((out + p.columns - 1) / p.columns) * p.panel_bytes;
 }
 
-size_t fixed_pack_scratch(const FixedPanels& p) noexcept {
-  const size_t groups = static_cast<size_t>(p.in / p.group) * static_cast<size_t>(p.columns);
-  const size_t units = static_cast<size_t>(p.n_records) * static_cast<size_t>(p.columns);
-  return (units + groups * (p.offset ? 2 : 1)) * sizeof(float) +
-         static_cast<size_t>(p.in) * static_cast<size_t>(p.columns);
+size_t pack_scratch(const FixedPanels& p) noexcept {
+  return static_cast<size_t>(p.n_records * p.columns) * sizeof(float) + CanonicalRows::bytes(p);
 }
 
-void pack_fixed(const FixedPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
-  const int64_t first = panel * p.columns;
-  const int64_t n = source.out_features() - first < p.columns ? source.out_features() - first : p.columns;
+void pack_panel(const FixedPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
   auto* units = reinterpret_cast<float*>(buffer);
-  const Canonical rows = canonical(p, buffer + sizeof(float) * static_cast<size_t>(p.n_records * p.columns));
-  source.read_codes(first, n, CodeRows{rows.codes, rows.scales, rows.offsets});
+  CanonicalRows rows(p, buffer + sizeof(float) * static_cast<size_t>(p.n_records * p.columns));
+  const int64_t n = rows.read(p, source, panel);
   for (int64_t c = 0; c < n; ++c)
     for (int64_t r = 0; r < p.n_records; ++r)
       units[c * p.n_records + r] = record_unit(p, rows, c * rows.groups + r * p.groups, p.record_groups(r));
   std::byte* to = packed + static_cast<size_t>(panel) * p.panel_bytes;
   std::memset(to, 0, p.panel_bytes);
-  const int exponent = panel_exponent(units, n * p.n_records);
+  const int exponent = panel_exponent(units, static_cast<size_t>(n * p.n_records), 100);
   const float factor = std::ldexp(1.0f, -exponent);
   std::memcpy(to, &factor, sizeof factor);
   for (int c = 0; c < n; ++c) pack_column(p, rows, c, units, exponent, to);
 }
 
-void fixed_rows(const FixedPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
-                int64_t stride, float scale) {
+void read_rows(const FixedPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values, int64_t stride,
+               float scale) {
   for (int64_t i = 0; i < n; ++i) {
     const std::byte* panel = packed + static_cast<size_t>(ids[i] / p.columns) * p.panel_bytes;
     const int column = ids[i] % p.columns;
@@ -180,14 +149,12 @@ void fixed_rows(const FixedPanels& p, const std::byte* packed, const int32_t* id
       const int64_t r = k / kRecord, first = k % kRecord;
       const std::byte* record = panel + kPanelHeader + static_cast<size_t>(r) * p.record;
       const int groups = p.record_groups(r), chunks = p.record_chunks(r);
-      const std::byte* planes =
+      const std::byte* lane =
           record + p.planes_at(groups) +
           static_cast<size_t>(column / p.lanes * chunks + static_cast<int>(first / kChunk)) * p.vector_bytes +
           static_cast<size_t>(column % p.lanes) * 4;
-      uint32_t words[8];
-      for (int w = 0; w < p.words; ++w) std::memcpy(&words[w], planes + static_cast<size_t>(w * p.lanes) * 4, 4);
       uint8_t codes[kChunk];
-      decode_words(words, p.words, codes);
+      get_chunk(lane, p.words, p.lanes, codes);
       uint16_t unit;
       std::memcpy(&unit, record + 2 * column, 2);
       const float factor = f16_to_f32(unit) * power * scale;

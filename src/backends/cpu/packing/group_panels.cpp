@@ -1,25 +1,17 @@
 // Group panels: integer codes in bit planes, with the scales of their groups.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "backends/cpu/isa.h"
 #include "backends/cpu/packing/bit_planes.h"
+#include "backends/cpu/packing/canonical_rows.h"
 #include "backends/cpu/packing/panels.h"
 #include "base/half.h"
 
 namespace mainspring::cpu {
 
 namespace {
-
-// Scales move as far up in the f16 range as the panel's largest allows, so that small ones keep all their bits.
-int panel_exponent(const float* v, size_t n, int exponent) {
-  for (size_t i = 0; i < n; ++i) {
-    if (!std::isfinite(v[i]) || v[i] == 0) continue;
-    const int e = 14 - std::ilogb(v[i]);
-    if (e < exponent) exponent = e;
-  }
-  return exponent;
-}
 
 struct Panel {
   std::byte* header;
@@ -48,25 +40,9 @@ float get_scale(const GroupPanels& p, const std::byte* at, int index, float fact
   return f16_to_f32(h) * factor;
 }
 
-// Canonical rows of a panel in the packing buffer.
-struct Canonical {
-  float* scales;
-  float* offsets;
-  uint8_t* codes;
-  int64_t groups;  // per row
-};
-
-Canonical canonical(const GroupPanels& p, const WeightFormat& format, std::byte* buffer) {
-  const int64_t groups = format.groups(p.in);
-  const int64_t n = groups * p.columns;
-  auto* f = reinterpret_cast<float*>(buffer);
-  return {f, p.offset ? f + n : nullptr, reinterpret_cast<uint8_t*>(f + (p.offset ? 2 : 1) * n), groups};
-}
-
-void pack_column(const GroupPanels& p, const Canonical& rows, int column, const Panel& panel, int exponent) {
+void pack_column(const GroupPanels& p, const CanonicalRows& rows, int column, const Panel& panel, int exponent) {
   const int64_t per_record = p.halves;  // groups in a record
   const uint8_t* codes = rows.codes + column * p.in;
-  const uint8_t flip = static_cast<uint8_t>(p.bias);
   for (int64_t r = 0; r < p.n_records; ++r) {
     std::byte* record = panel.record(p, r);
     for (int64_t h = 0; h < per_record && r * per_record + h < rows.groups; ++h) {
@@ -77,14 +53,9 @@ void pack_column(const GroupPanels& p, const Canonical& rows, int column, const 
     }
     for (int c = 0; c < p.chunks; ++c) {
       const int64_t k = (r * p.chunks + c) * kChunk;
-      uint8_t chunk[kChunk] = {};
-      const int64_t n = p.in - k < kChunk ? p.in - k : kChunk;
-      for (int64_t i = 0; i < n; ++i) chunk[i] = static_cast<uint8_t>(codes[k + i] + flip);
-      uint32_t words[8];
-      encode_words(chunk, p.words, words);
-      std::byte* planes = record + p.planes + static_cast<size_t>(c * p.vecs + column / p.lanes) * p.vector_bytes +
-                          static_cast<size_t>(column % p.lanes) * 4;
-      for (int w = 0; w < p.words; ++w) std::memcpy(planes + static_cast<size_t>(w * p.lanes) * 4, &words[w], 4);
+      std::byte* lane = record + p.planes + static_cast<size_t>(c * p.vecs + column / p.lanes) * p.vector_bytes +
+                        static_cast<size_t>(column % p.lanes) * 4;
+      put_chunk(codes + k, std::min<int64_t>(p.in - k, kChunk), p.bias, p.words, p.lanes, lane);
     }
   }
 }
@@ -105,7 +76,7 @@ GroupPanels group_panels(const WeightFormat& f, int64_t in, int lanes, int vecs,
   p.bias = f.is_signed ? 1 << (f.bits - 1) : 0;
   p.offset = f.has_offset;
   p.f16_scales = f16_scales;
-  p.in = in;
+  p.in = in, p.row_groups = f.groups(in);
   p.n_records = (in + kChunk * p.chunks - 1) / (kChunk * p.chunks);
   p.scale_bytes = static_cast<size_t>(p.halves * p.columns) * (f16_scales ? 2 : 4);
   p.vector_bytes = static_cast<size_t>(p.words * lanes) * 4;
@@ -115,20 +86,17 @@ GroupPanels group_panels(const WeightFormat& f, int64_t in, int lanes, int vecs,
   return p;
 }
 
-size_t group_bytes(const GroupPanels& p, int64_t out) noexcept {
+size_t packed_bytes(const GroupPanels& p, int64_t out) noexcept {
   return static_cast<size_t>((out + p.columns - 1) / p.columns) * p.panel_bytes;
 }
 
-size_t group_pack_scratch(const WeightFormat& f, const GroupPanels& p) noexcept {
-  const size_t groups = static_cast<size_t>(f.groups(p.in)) * static_cast<size_t>(p.columns);
-  return groups * sizeof(float) * (p.offset ? 2 : 1) + static_cast<size_t>(p.in) * static_cast<size_t>(p.columns);
+size_t pack_scratch(const GroupPanels& p) noexcept {
+  return CanonicalRows::bytes(p);
 }
 
-void pack_group(const GroupPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
-  const int64_t first = panel * p.columns;
-  const int64_t n = source.out_features() - first < p.columns ? source.out_features() - first : p.columns;
-  const Canonical rows = canonical(p, source.format(), buffer);
-  source.read_codes(first, n, CodeRows{rows.codes, rows.scales, rows.offsets});
+void pack_panel(const GroupPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer) {
+  CanonicalRows rows(p, buffer);
+  const int64_t n = rows.read(p, source, panel);
   const Panel to{packed + static_cast<size_t>(panel) * p.panel_bytes};
   std::memset(to.header, 0, p.panel_bytes);
   int exponent = 0;
@@ -142,8 +110,8 @@ void pack_group(const GroupPanels& p, const LinearSource& source, int64_t panel,
   for (int c = 0; c < n; ++c) pack_column(p, rows, c, to, exponent);
 }
 
-void group_rows(const GroupPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
-                int64_t stride, float scale) {
+void read_rows(const GroupPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values, int64_t stride,
+               float scale) {
   for (int64_t i = 0; i < n; ++i) {
     const std::byte* panel = packed + static_cast<size_t>(ids[i] / p.columns) * p.panel_bytes;
     const int column = ids[i] % p.columns;
@@ -152,13 +120,11 @@ void group_rows(const GroupPanels& p, const std::byte* packed, const int32_t* id
     for (int64_t k = 0; k < p.in; k += kChunk) {
       const std::byte* record = panel + kPanelHeader + static_cast<size_t>(k / (kChunk * p.chunks)) * p.record;
       const int64_t chunk = k / kChunk % p.chunks;
-      const std::byte* planes = record + p.planes +
-                                static_cast<size_t>(chunk * p.vecs + column / p.lanes) * p.vector_bytes +
-                                static_cast<size_t>(column % p.lanes) * 4;
-      uint32_t words[8];
-      for (int w = 0; w < p.words; ++w) std::memcpy(&words[w], planes + static_cast<size_t>(w * p.lanes) * 4, 4);
+      const std::byte* lane = record + p.planes +
+                              static_cast<size_t>(chunk * p.vecs + column / p.lanes) * p.vector_bytes +
+                              static_cast<size_t>(column % p.lanes) * 4;
       uint8_t codes[kChunk];
-      decode_words(words, p.words, codes);
+      get_chunk(lane, p.words, p.lanes, codes);
       for (int64_t j = 0; j < kChunk && k + j < p.in; ++j) {
         const int at = (p.halves == 2 ? static_cast<int>(j / 16) : 0) * p.columns + column;
         float v = get_scale(p, record, at, factor) * static_cast<float>(static_cast<int>(codes[j]) - p.bias);

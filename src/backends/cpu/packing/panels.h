@@ -1,4 +1,9 @@
-// Packed weight layouts, written once for every vector width: panels of columns (output features), k after k.
+// Packed weight layouts, written once for every vector width: panels of columns (output features), k after k. Each layout
+// has the same four functions:
+//   packed_bytes(p, out)   of a matrix of `out` columns
+//   pack_scratch(p)        bytes of `buffer` below
+//   pack_panel             one panel of a matrix; panels may be packed at the same time
+//   read_rows              rows ids[0..n) of the matrix as f32 times `scale`: values[i * stride ..]
 //
 // Compiled without ISA flags; the kernels of each instruction set give their lanes and panel width.
 #pragma once
@@ -22,11 +27,11 @@ struct DensePanels {
     return (static_cast<size_t>((in + 1) / 2 * 2) * static_cast<size_t>(columns) * dtype_size(stored) + 63) / 64 * 64;
   }
 };
-size_t dense_bytes(const DensePanels& p, int64_t out) noexcept;
-size_t dense_pack_scratch(const DensePanels& p) noexcept;
-void pack_dense(const DensePanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
-void dense_rows(const DensePanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
-                int64_t stride, float scale);
+size_t packed_bytes(const DensePanels& p, int64_t out) noexcept;
+size_t pack_scratch(const DensePanels& p) noexcept;
+void pack_panel(const DensePanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
+void read_rows(const DensePanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values, int64_t stride,
+               float scale);
 
 // Group panels. A panel starts with a 64-byte header (its power-of-two factor), then one record per group of inputs
 // (two groups of 16 make one record):
@@ -48,6 +53,7 @@ struct GroupPanels {
   bool offset = false;
   bool f16_scales = false;
   int64_t in = 0, n_records = 0;
+  int64_t row_groups = 0;   // groups of a row
   size_t scale_bytes = 0;   // of the scales of a record; the offsets take as many
   size_t vector_bytes = 0;  // bit planes of one chunk and vector
   size_t planes = 0;        // offset of the bit planes in a record
@@ -58,11 +64,11 @@ inline constexpr size_t kPanelHeader = 64;
 
 bool group_supported(const WeightFormat& format, int64_t in) noexcept;
 GroupPanels group_panels(const WeightFormat& format, int64_t in, int lanes, int vecs, bool f16_scales) noexcept;
-size_t group_bytes(const GroupPanels& p, int64_t out) noexcept;
-size_t group_pack_scratch(const WeightFormat& format, const GroupPanels& p) noexcept;
-void pack_group(const GroupPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
-void group_rows(const GroupPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
-                int64_t stride, float scale);
+size_t packed_bytes(const GroupPanels& p, int64_t out) noexcept;
+size_t pack_scratch(const GroupPanels& p) noexcept;
+void pack_panel(const GroupPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
+void read_rows(const GroupPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values, int64_t stride,
+               float scale);
 
 // Fixed-point panels: codes in the same bit planes, and per record of 256 inputs and column one scale; in its unit every
 // weight is an integer, weight = scale * (multiplier * code + zero), |multiplier * code + zero| <= kFixedWeight.
@@ -72,8 +78,6 @@ void group_rows(const GroupPanels& p, const std::byte* packed, const int32_t* id
 //   zero is -bias * multiplier), bit planes [vecs][chunks][words][lanes] of 32 bits.
 // Rounding multipliers and zeros moves a weight by at most (codes + 1) / 2 units: 0.05 % of the record's largest weight
 // with codes of four bits, 0.1 % with five.
-inline constexpr int kRecord = kRecordInputs;
-inline constexpr int kRecordChunks = kRecord / kChunk;
 inline constexpr int kFixedWeight = 16383;
 struct FixedPanels {
   int lanes = 0, vecs = 0, columns = 0;
@@ -82,6 +86,7 @@ struct FixedPanels {
   int bias = 0;
   bool offset = false;
   int64_t in = 0, n_records = 0;
+  int64_t row_groups = 0;      // groups of a row
   size_t scale_bytes = 0;      // of a record
   size_t group_bytes = 0;      // multipliers, or zeros, of one group
   size_t vector_bytes = 0;     // bit planes of one chunk and vector
@@ -103,10 +108,10 @@ struct FixedPanels {
 };
 bool fixed_supported(const WeightFormat& format, int64_t in) noexcept;
 FixedPanels fixed_panels(const WeightFormat& format, int64_t in, int lanes, int vecs) noexcept;
-size_t fixed_bytes(const FixedPanels& p, int64_t out) noexcept;
-size_t fixed_pack_scratch(const FixedPanels& p) noexcept;
-void pack_fixed(const FixedPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
-void fixed_rows(const FixedPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values,
-                int64_t stride, float scale);
+size_t packed_bytes(const FixedPanels& p, int64_t out) noexcept;
+size_t pack_scratch(const FixedPanels& p) noexcept;
+void pack_panel(const FixedPanels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
+void read_rows(const FixedPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values, int64_t stride,
+               float scale);
 
 }  // namespace mainspring::cpu
