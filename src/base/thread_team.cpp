@@ -38,32 +38,53 @@ void pin_to_allowed_cpu(int index) noexcept {
 
 }  // namespace
 
+// Tasks [first, end) that a member has not begun; it takes from the front, others from the back.
+class ThreadTeam::Range {
+ public:
+  void set(int64_t first, int64_t end) noexcept { bounds_.store(pack(first, end), std::memory_order_release); }
+  // A task, or -1 when none is left.
+  int64_t take(bool front) noexcept {
+    uint64_t bounds = bounds_.load(std::memory_order_acquire);
+    for (;;) {
+      const auto first = static_cast<int64_t>(bounds >> 32), end = static_cast<int64_t>(bounds & 0xFFFFFFFF);
+      if (first >= end) return -1;
+      const uint64_t rest = front ? pack(first + 1, end) : pack(first, end - 1);
+      if (bounds_.compare_exchange_weak(bounds, rest, std::memory_order_acq_rel, std::memory_order_acquire))
+        return front ? first : end - 1;
+    }
+  }
+
+ private:
+  static uint64_t pack(int64_t first, int64_t end) noexcept {
+    return static_cast<uint64_t>(first) << 32 | static_cast<uint64_t>(end);
+  }
+  alignas(64) std::atomic<uint64_t> bounds_{0};
+};
+
 struct ThreadTeam::Shared {
-  // Each hot word has its own cache line: the generation is written by the caller, the counters by everybody.
+  explicit Shared(int members) : ranges(static_cast<size_t>(members)) {}
+  // Each hot word has its own cache line: the generation is written by the caller, the counter by everybody.
   alignas(64) std::atomic<uint32_t> generation{0};
-  alignas(64) std::atomic<int64_t> left{0};   // tasks not yet taken
-  alignas(64) std::atomic<int64_t> done{0};   // tasks finished by workers
+  alignas(64) std::atomic<int64_t> done{0};  // tasks finished by workers
   alignas(64) std::atomic<bool> stop{false};
-  int64_t n_tasks = 0;
   const FunctionRef<void(int64_t, int)>* fn = nullptr;
+  std::vector<Range> ranges;  // by member
   std::vector<std::thread> threads;
 
-  // Takes tasks until none is left; returns how many. Whoever has taken a task keeps the caller from returning, so
-  // n_tasks and fn are those of the task. That makes a late worker harmless: it finds no task, or one of a newer call.
+  // Runs tasks until none is left; returns how many. Whoever has taken a task keeps the caller from returning, so fn is
+  // that of the task. That makes a late worker harmless: it finds no task, or one of a newer call.
   int64_t drain(int member) noexcept {
     int64_t taken = 0;
-    int64_t n = left.load(std::memory_order_acquire);
-    while (n > 0) {
-      if (!left.compare_exchange_weak(n, n - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
-      (*fn)(n_tasks - n, member);
-      ++taken;
-      n = left.load(std::memory_order_acquire);
+    const size_t n = ranges.size();
+    for (size_t i = 0; i < n; ++i) {
+      Range& range = ranges[(static_cast<size_t>(member) + i) % n];
+      for (int64_t task; (task = range.take(i == 0)) >= 0; ++taken) (*fn)(task, member);
     }
     return taken;
   }
 };
 
-ThreadTeam::ThreadTeam(int n_threads, bool pin) : n_threads_(n_threads < 1 ? 1 : n_threads), shared_(new Shared) {
+ThreadTeam::ThreadTeam(int n_threads, bool pin) : n_threads_(n_threads < 1 ? 1 : n_threads), shared_(new Shared(n_threads_)) {
   if (pin) pin_to_allowed_cpu(0);
   for (int i = 1; i < n_threads_; ++i)
     shared_->threads.emplace_back([this, i, pin] {
@@ -107,10 +128,10 @@ void ThreadTeam::parallel_for_member(int64_t n_tasks, FunctionRef<void(int64_t, 
     for (int64_t t = 0; t < n_tasks; ++t) fn(t, 0);
     return;
   }
-  s.n_tasks = n_tasks;
   s.fn = &fn;
   s.done.store(0, std::memory_order_relaxed);
-  s.left.store(n_tasks, std::memory_order_release);
+  for (int i = 0; i < n_threads_; ++i)
+    s.ranges[static_cast<size_t>(i)].set(n_tasks * i / n_threads_, n_tasks * (i + 1) / n_threads_);
   s.generation.fetch_add(1, std::memory_order_release);
   s.generation.notify_all();
   const int64_t others = n_tasks - s.drain(0);

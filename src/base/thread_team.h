@@ -22,13 +22,15 @@ class ThreadTeam {
   int size() const noexcept { return static_cast<int>(n_threads_); }
 
   // Runs fn(task) for every task in [0, n_tasks), in any order and on any thread: fn must give the same result
-  // whichever thread runs it. Tasks are handed out in order from a shared counter, so a stalled thread delays only
-  // the task it holds. fn must not throw.
+  // whichever thread runs it. Every member has as many neighbouring tasks of its own, which it runs in order, and then
+  // takes from the end of the others': a stalled thread delays only the task it holds, and memory that follows on from
+  // task to task is read as one stream. n_tasks < 2^32. fn must not throw.
   void parallel_for(int64_t n_tasks, FunctionRef<void(int64_t task)> fn) noexcept;
   // The same, and tells which member (0..size()-1) runs the task, for scratch memory per member.
   void parallel_for_member(int64_t n_tasks, FunctionRef<void(int64_t task, int member)> fn) noexcept;
 
  private:
+  class Range;
   struct Shared;
   void worker(int member) noexcept;
 

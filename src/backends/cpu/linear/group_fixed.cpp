@@ -36,6 +36,7 @@ struct RecordAt {
     zeros = record + p.zeros_at(groups);
     planes = record + p.planes_at(groups);
   }
+  MS_INLINE const std::byte* begin() const { return reinterpret_cast<const std::byte*>(scales); }
   MS_INLINE const std::byte* plane(const FixedPanels& p, int vec, int chunk) const {
     return planes + static_cast<size_t>(vec * chunks + chunk) * p.vector_bytes;
   }
@@ -62,16 +63,30 @@ struct Rows {
   MS_INLINE const float* scales(int64_t record) const { return x.scales + record * rows + row; }
 };
 
+// Lines of a memory stream asked for ahead of its use: where a vector of a record is read, as many bytes further on.
+struct StreamAhead {
+  const std::byte* from;
+  size_t share;  // of a chunk
+  MS_INLINE StreamAhead(const FixedPanels& p, const std::byte* record, int v)
+      : from(record + kPrefetch + p.record / kPanelVecs * static_cast<size_t>(v)),
+        share(p.record / (kPanelVecs * kRecordChunks)) {}
+  template <int kWords> MS_INLINE void chunk(int c) const {
+    constexpr size_t kMost = (kWords + 1) * kVecBytes;  // planes, and a chunk's part of scales, multipliers and zeros
+    const std::byte* p = from + static_cast<size_t>(c) * share;
+    each<static_cast<int>((kMost + 63) / 64)>([&](auto i) MS_LAMBDA { prefetch(p + i * 64); });
+  }
+};
+
 // A few rows: codes stay in registers, the weights are read once.
 template <int kWords, int m, int halves>
-MS_INLINE void stream_vector(const FixedPanels& p, const RecordAt& at, const Rows& x, int64_t r, int v, VI* total) {
+MS_INLINE void stream_vector(const FixedPanels& p, const RecordAt& at, const StreamAhead& ahead, const Rows& x, int64_t r,
+                             int v, VI* total) {
   constexpr int kQuads = kChunk / 4 / halves;
   constexpr int kChains = m == 1 ? 2 : 1;  // sums that do not wait for each other
   constexpr int kTop = Planes<kWords>::kTop;
   for (int c = 0; c < at.chunks; ++c) {
-    const std::byte* bits = at.plane(p, v, c);
-    for (int b = 0; b < kWords * kVecBytes; b += 64) prefetch(bits + kPrefetch + b);
-    const Planes<kWords> planes(bits);
+    ahead.template chunk<kWords>(c);
+    const Planes<kWords> planes(at.plane(p, v, c));
     const int8_t* quads = x.quads(r * kRecordChunks + c);
     const int32_t* mass = x.sums(r * kRecordChunks + c);
     each<halves>([&](auto h) MS_LAMBDA {
@@ -90,49 +105,54 @@ MS_INLINE void stream_vector(const FixedPanels& p, const RecordAt& at, const Row
       });
       const size_t group = group_at(p, c, h, v);
       const VI multiplier = vload_i16(at.multipliers + group);
-      const VI zero = p.offset ? vload_i16(at.zeros + group) : isub(iset(0), imul(multiplier, iset(p.bias)));
       each<m>([&](auto row) MS_LAMBDA {
         VI hi = quad_sum(high[row][0]), lo = quad_sum(low[row][0]);
         if constexpr (kChains == 2) hi = iadd(hi, quad_sum(high[row][1])), lo = iadd(lo, quad_sum(low[row][1]));
         const int32_t sum = halves == 2 ? mass[2 * row + h] : mass[2 * row] + mass[2 * row + 1];
-        total[row] = iadd(total[row], iadd(imul(iadd(shl32_8(hi), lo), multiplier), imul(iset(sum), zero)));
+        VI dot = iadd(shl32_8(hi), lo);
+        if (!p.offset) dot = isub(dot, iset(p.bias * sum));
+        total[row] = iadd(total[row], imul(dot, multiplier));
+        if (p.offset) total[row] = iadd(total[row], imul(iset(sum), vload_i16(at.zeros + group)));
       });
     });
   }
 }
 
-// Panels of a task go side by side, as many memory streams: one alone does not keep the memory busy.
+// The panels of a task go in two halves side by side: two memory streams keep the memory busier than one, four no more.
 template <int kWords, int m>
 void stream(const LinearTask& task, const FixedPanels& p) {
-  constexpr int kSide = m <= 2 ? 4 : 2;
   const PackedLinear& w = *task.weight;
   const Rows x{task.x->fixed, task.x->rows, task.row};
-  alignas(64) float sums[kSide][m * kPanelColumns];
-  for (int64_t first = task.panel; first < task.panel + task.n_panels; first += kSide) {
-    const int64_t left = task.panel + task.n_panels - first;
-    const int side = left < kSide ? static_cast<int>(left) : kSide;
-    const std::byte* data = w.data + static_cast<size_t>(first) * p.panel_bytes;
-    for (int i = 0; i < side; ++i) zero_sums(sums[i], m);
+  const int64_t half = (task.n_panels + 1) / 2;
+  alignas(64) float sums[2][m * kPanelColumns];
+  for (int64_t i = 0; i < half; ++i) {
+    const int64_t panel[2] = {task.panel + i, task.panel + half + i};
+    const int side = panel[1] < task.panel + task.n_panels ? 2 : 1;
+    const std::byte* data[2];
+    for (int s = 0; s < side; ++s) {
+      data[s] = w.data + static_cast<size_t>(panel[s]) * p.panel_bytes;
+      zero_sums(sums[s], m);
+    }
     for (int64_t r = 0; r < p.n_records; ++r) {
       for (int v = 0; v < kPanelVecs; ++v) {
-        for (int i = 0; i < side; ++i) {
-          const RecordAt at(p, data + static_cast<size_t>(i) * p.panel_bytes, r);
+        for (int s = 0; s < side; ++s) {
+          const RecordAt at(p, data[s], r);
+          const StreamAhead ahead(p, at.begin(), v);
           VI total[m];
           each<m>([&](auto row) MS_LAMBDA { total[row] = iset(0); });
-          if (p.group == 16) stream_vector<kWords, m, 2>(p, at, x, r, v, total);
-          else stream_vector<kWords, m, 1>(p, at, x, r, v, total);
+          if (p.group == 16) stream_vector<kWords, m, 2>(p, at, ahead, x, r, v, total);
+          else stream_vector<kWords, m, 1>(p, at, ahead, x, r, v, total);
           const VF scale = vload_f16(at.scales + v * kLanes);
           each<m>([&](auto row) MS_LAMBDA {
-            float* s = sums[i] + row * kPanelColumns + v * kLanes;
-            vstore(s, add_record(vload(s), total[row], scale, x.scales(r)[row]));
+            float* to = sums[s] + row * kPanelColumns + v * kLanes;
+            vstore(to, add_record(vload(to), total[row], scale, x.scales(r)[row]));
           });
         }
       }
     }
-    for (int i = 0; i < side; ++i)
+    for (int s = 0; s < side; ++s)
       for (int row = 0; row < m; ++row)
-        write_panel(task, w.out, first + i, task.row + row, sums[i] + row * kPanelColumns,
-                    factor_of(data + static_cast<size_t>(i) * p.panel_bytes));
+        write_panel(task, w.out, panel[s], task.row + row, sums[s] + row * kPanelColumns, factor_of(data[s]));
   }
 }
 

@@ -99,7 +99,8 @@ Cut cut(const ops::Linear& op, int n_threads) {
   const int64_t by_threads = panels / (n_threads * kTasksPerThread);
   const int64_t by_size = rows > 16 ? 1 : kTaskBytes * panels / (bytes > 0 ? bytes : 1);
   int64_t per_task = by_threads > by_size ? by_threads : by_size;
-  if (per_task < 1) per_task = 1;
+  const int64_t least = rows <= kStreamRows && panels >= 8 * n_threads ? 2 : 1;  // streams go in pairs
+  if (per_task < least) per_task = least;
   const int height = tile_rows(rows);
   return {ceil_div(rows, fixed && height ? kTileTaskRows / 16 * height : kTaskRows / 16 * 16), per_task, height};
 }
