@@ -77,20 +77,20 @@ template <int kWords, int m>
 void stream(const LinearTask& task, const GroupPanels& p) {
   const PackedLinear& w = *task.weight;
   const int64_t chunks = (w.in + kChunk - 1) / kChunk;
-  alignas(64) float sums[m * kPanelColumns];
-  for (int64_t panel = task.panel; panel < task.panel + task.n_panels; ++panel) {
-    const std::byte* data = w.data + static_cast<size_t>(panel) * p.panel_bytes;
-    zero_sums(sums, m);
-    if (p.halves == 2) {
-      for (int64_t c = 0; c < chunks; ++c)
-        stream_chunk<kWords, m, 2>(p, ChunkAt(p, data, c), RowsAt(task, c), sums);
-    } else {
-      for (int64_t c = 0; c < chunks; ++c)
-        stream_chunk<kWords, m, 1>(p, ChunkAt(p, data, c), RowsAt(task, c), sums);
-    }
-    const float factor = *reinterpret_cast<const float*>(data);
-    for (int r = 0; r < m; ++r) write_panel(task, w.out, panel, task.row + r, sums + r * kPanelColumns, factor);
-  }
+  alignas(64) float sums[2][m * kPanelColumns];
+  for_streams(task, p.panel_bytes, [&](const Streams& at) MS_LAMBDA {
+    for (int s = 0; s < at.n; ++s) zero_sums(sums[s], m);
+    for (int64_t c = 0; c < chunks; ++c)
+      for (int s = 0; s < at.n; ++s) {
+        const ChunkAt chunk(p, at.data[s], c);
+        if (p.halves == 2) stream_chunk<kWords, m, 2>(p, chunk, RowsAt(task, c), sums[s]);
+        else stream_chunk<kWords, m, 1>(p, chunk, RowsAt(task, c), sums[s]);
+      }
+    for (int s = 0; s < at.n; ++s)
+      for (int r = 0; r < m; ++r)
+        write_panel(task, w.out, at.panel[s], task.row + r, sums[s] + r * kPanelColumns,
+                    *reinterpret_cast<const float*>(at.data[s]));
+  });
 }
 
 // A chunk unpacked to the first-level cache for many rows.

@@ -118,31 +118,23 @@ MS_INLINE void stream_vector(const FixedPanels& p, const RecordAt& at, const Str
   }
 }
 
-// The panels of a task go in two halves side by side: two memory streams keep the memory busier than one, four no more.
 template <int kWords, int m>
 void stream(const LinearTask& task, const FixedPanels& p) {
   const PackedLinear& w = *task.weight;
   const Rows x{task.x->fixed, task.x->rows, task.row};
-  const int64_t half = (task.n_panels + 1) / 2;
   alignas(64) float sums[2][m * kPanelColumns];
-  for (int64_t i = 0; i < half; ++i) {
-    const int64_t panel[2] = {task.panel + i, task.panel + half + i};
-    const int side = panel[1] < task.panel + task.n_panels ? 2 : 1;
-    const std::byte* data[2];
-    for (int s = 0; s < side; ++s) {
-      data[s] = w.data + static_cast<size_t>(panel[s]) * p.panel_bytes;
-      zero_sums(sums[s], m);
-    }
+  for_streams(task, p.panel_bytes, [&](const Streams& at) MS_LAMBDA {
+    for (int s = 0; s < at.n; ++s) zero_sums(sums[s], m);
     for (int64_t r = 0; r < p.n_records; ++r) {
       for (int v = 0; v < kPanelVecs; ++v) {
-        for (int s = 0; s < side; ++s) {
-          const RecordAt at(p, data[s], r);
-          const StreamAhead ahead(p, at.begin(), v);
+        for (int s = 0; s < at.n; ++s) {
+          const RecordAt record(p, at.data[s], r);
+          const StreamAhead ahead(p, record.begin(), v);
           VI total[m];
           each<m>([&](auto row) MS_LAMBDA { total[row] = iset(0); });
-          if (p.group == 16) stream_vector<kWords, m, 2>(p, at, ahead, x, r, v, total);
-          else stream_vector<kWords, m, 1>(p, at, ahead, x, r, v, total);
-          const VF scale = vload_f16(at.scales + v * kLanes);
+          if (p.group == 16) stream_vector<kWords, m, 2>(p, record, ahead, x, r, v, total);
+          else stream_vector<kWords, m, 1>(p, record, ahead, x, r, v, total);
+          const VF scale = vload_f16(record.scales + v * kLanes);
           each<m>([&](auto row) MS_LAMBDA {
             float* to = sums[s] + row * kPanelColumns + v * kLanes;
             vstore(to, add_record(vload(to), total[row], scale, x.scales(r)[row]));
@@ -150,10 +142,10 @@ void stream(const LinearTask& task, const FixedPanels& p) {
         }
       }
     }
-    for (int s = 0; s < side; ++s)
+    for (int s = 0; s < at.n; ++s)
       for (int row = 0; row < m; ++row)
-        write_panel(task, w.out, panel[s], task.row + row, sums[s] + row * kPanelColumns, factor_of(data[s]));
-  }
+        write_panel(task, w.out, at.panel[s], task.row + row, sums[s] + row * kPanelColumns, factor_of(at.data[s]));
+  });
 }
 
 // f(pair of the record, its 16-bit weights) for one vector of columns.

@@ -126,4 +126,25 @@ MS_INLINE void run_f32_blocks(const LinearTask& task, int64_t in, int64_t column
   }
 }
 
+// Panels that are read side by side.
+struct Streams {
+  int n;
+  int64_t panel[2];
+  const std::byte* data[2];
+};
+
+// f(Streams) for all panels of a task, in two halves side by side: two memory streams keep the memory busier than one,
+// four no more. Each half is one run of bytes, so what is prefetched behind a panel is the next one.
+template <class F>
+MS_INLINE void for_streams(const LinearTask& task, size_t panel_bytes, const F& f) {
+  const int64_t half = (task.n_panels + 1) / 2, end = task.panel + task.n_panels;
+  for (int64_t first = task.panel; first < task.panel + half; ++first) {
+    const int64_t second = first + half;
+    const std::byte* data = task.weight->data;
+    f(Streams{second < end ? 2 : 1,
+              {first, second},
+              {data + static_cast<size_t>(first) * panel_bytes, data + static_cast<size_t>(second) * panel_bytes}});
+  }
+}
+
 }  // namespace mainspring::cpu::MAINSPRING_ISA
