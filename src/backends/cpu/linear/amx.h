@@ -20,7 +20,7 @@ MS_INLINE size_t tile_at(int64_t record, int64_t tile, int64_t steps, int64_t ti
 #if defined(MAINSPRING_ISA_amx)
 
 constexpr bool kHasTiles = true;
-constexpr int kTileRowsMin = 5;
+constexpr int kTileRowsMin = 9;  // fewer go faster as streams: tiles wait for the unpacking
 
 // Tiles 0-3 hold sums, 4 and 5 the high and low bytes of x, 6 and 7 those of the weights. Configured for `rows` rows of x
 // (1..16) as long as it lives.

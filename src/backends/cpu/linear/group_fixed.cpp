@@ -240,8 +240,10 @@ struct TileBlock {
   MS_INLINE void unpack(const FixedPanels& p, const RecordAt& at) {
     for (int v = 0; v < kPanelVecs; ++v) {
       std::byte* to = bytes + v * kSteps * kStepBytes;
+      const StreamAhead ahead(p, at.begin(), v);
       VI first;
       unpack_vector<kWords>(p, at, v, [&](int c, auto j, VI w) MS_LAMBDA {
+        if constexpr (decltype(j)::value == 0) ahead.template chunk<kWords>(c);
         if constexpr (decltype(j)::value % 2 == 0) first = w;
         else {
           std::byte* row = to + c / 2 * kStepBytes + (c % 2 * (kPairs / 2) + j / 2) * 64;
@@ -307,7 +309,6 @@ void run_matrix_tiles(const LinearTask& task, const FixedPanels& p) {
       const std::byte* tile = x.tiles + tile_at(r, task.row / height, steps, all_tiles, height);
       const size_t tile_bytes = static_cast<size_t>(steps) * 2 * x_step;
       const float* x_scales = x.scales + r * task.x->rows + task.row;
-      const Ahead next_record{data + kPanelHeader + static_cast<size_t>(r + 1) * p.record, p.record, tiles};
       Pending pending;
       for (int i = 0; i < tiles; ++i, tile += tile_bytes) {
         const int row = i * height, n = rows - row < height ? rows - row : height;
@@ -319,7 +320,6 @@ void run_matrix_tiles(const LinearTask& task, const FixedPanels& p) {
           });
           pending = {products[v], n, scale[v], x_scales + row, sums + row * kPanelColumns + v * kLanes};
         });
-        next_record.part(i);
       }
       for (int s = 0; s < 4; ++s) pending.add(s);
     }
