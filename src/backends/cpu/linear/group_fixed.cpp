@@ -275,55 +275,65 @@ struct Pending {
   }
 };
 
-// Lines of [from, from + bytes) asked for in `parts` parts.
-struct Ahead {
-  const std::byte* from;
-  size_t bytes;
-  int parts;
-  MS_INLINE void part(int i) const {
-    const size_t lines = (bytes / 64 + static_cast<size_t>(parts) - 1) / static_cast<size_t>(parts);
-    const std::byte* p = from + static_cast<size_t>(i) * lines * 64;
-    for (size_t line = 0; line < lines; ++line) prefetch(p + line * 64);
+// Panels whose sums stay in the second-level cache together: a record of x serves all of them before the next one is read.
+constexpr int kSidePanels = 4;
+
+struct TileRun {
+  const LinearTask& task;
+  const FixedPanels& p;
+  const TileUnit unit;
+  int rows, height, tiles;
+  int64_t all_tiles;
+  TileBlock block;
+  alignas(64) int32_t products[kPanelVecs][4 * 256];
+
+  MS_INLINE TileRun(const LinearTask& t, const FixedPanels& panels)
+      : task(t),
+        p(panels),
+        unit(t.x->fixed.tile_rows),
+        rows(static_cast<int>(t.n_rows)),
+        height(t.x->fixed.tile_rows),
+        tiles((rows + height - 1) / height),
+        all_tiles((t.x->rows + height - 1) / height) {}
+
+  // Adds record r of a panel times all rows of the task to sums[rows][kPanelColumns].
+  void add_record_of(const std::byte* panel, int64_t r, float* sums) {
+    const RecordAt at(p, panel, r);
+    const int steps = (at.chunks + 1) / 2;
+    with_words(p.words, [&](auto words) MS_LAMBDA { block.unpack<decltype(words)::value>(p, at); });
+    VF scale[kPanelVecs];
+    each<kPanelVecs>([&](auto v) MS_LAMBDA { scale[v] = vload_f16(at.scales + v * kLanes); });
+    const size_t x_step = static_cast<size_t>(height) * 64, tile_bytes = static_cast<size_t>(steps) * 2 * x_step;
+    const FixedInput& x = task.x->fixed;
+    const std::byte* tile = x.tiles + tile_at(r, task.row / height, steps, all_tiles, height);
+    const float* x_scales = x.scales + r * task.x->rows + task.row;
+    Pending pending;
+    for (int i = 0; i < tiles; ++i, tile += tile_bytes) {
+      const int row = i * height, n = rows - row < height ? rows - row : height;
+      each<kPanelVecs>([&](auto v) MS_LAMBDA {
+        unit.multiply(tile, x_step, block.bytes + v * kSteps * kStepBytes, steps, products[v],
+                      [&](int s) MS_LAMBDA { pending.add(s); });
+        pending = {products[v], n, scale[v], x_scales + row, sums + row * kPanelColumns + v * kLanes};
+      });
+    }
+    for (int s = 0; s < 4; ++s) pending.add(s);
   }
 };
 
 void run_matrix_tiles(const LinearTask& task, const FixedPanels& p) {
   const PackedLinear& w = *task.weight;
-  const FixedInput& x = task.x->fixed;
-  const int rows = static_cast<int>(task.n_rows), height = x.tile_rows, tiles = (rows + height - 1) / height;
-  const int64_t all_tiles = (task.x->rows + height - 1) / height;
-  const size_t x_step = static_cast<size_t>(height) * 64;
-  alignas(64) float sums[kTileTaskRows * kPanelColumns];
-  alignas(64) int32_t products[kPanelVecs][4 * 256];
-  TileBlock block;
-  const TileUnit unit(height);
-  for (int64_t panel = task.panel; panel < task.panel + task.n_panels; ++panel) {
-    const std::byte* data = w.data + static_cast<size_t>(panel) * p.panel_bytes;
-    zero_sums(sums, rows);
-    for (int64_t r = 0; r < p.n_records; ++r) {
-      const RecordAt at(p, data, r);
-      const int steps = (at.chunks + 1) / 2;
-      with_words(p.words, [&](auto words) MS_LAMBDA { block.unpack<decltype(words)::value>(p, at); });
-      VF scale[kPanelVecs];
-      each<kPanelVecs>([&](auto v) MS_LAMBDA { scale[v] = vload_f16(at.scales + v * kLanes); });
-      const std::byte* tile = x.tiles + tile_at(r, task.row / height, steps, all_tiles, height);
-      const size_t tile_bytes = static_cast<size_t>(steps) * 2 * x_step;
-      const float* x_scales = x.scales + r * task.x->rows + task.row;
-      Pending pending;
-      for (int i = 0; i < tiles; ++i, tile += tile_bytes) {
-        const int row = i * height, n = rows - row < height ? rows - row : height;
-        const Ahead next_tile{tile + tile_bytes, tile_bytes, 4};
-        each<kPanelVecs>([&](auto v) MS_LAMBDA {
-          unit.multiply(tile, x_step, block.bytes + v * kSteps * kStepBytes, steps, products[v], [&](int s) MS_LAMBDA {
-            pending.add(s);
-            if (v == 0) next_tile.part(s);
-          });
-          pending = {products[v], n, scale[v], x_scales + row, sums + row * kPanelColumns + v * kLanes};
-        });
-      }
-      for (int s = 0; s < 4; ++s) pending.add(s);
-    }
-    for (int i = 0; i < rows; ++i) write_panel(task, w.out, panel, task.row + i, sums + i * kPanelColumns, factor_of(data));
+  TileRun run(task, p);
+  alignas(64) float sums[kSidePanels][kTileTaskRows * kPanelColumns];
+  const int64_t end = task.panel + task.n_panels;
+  for (int64_t first = task.panel; first < end; first += kSidePanels) {
+    const int side = end - first < kSidePanels ? static_cast<int>(end - first) : kSidePanels;
+    const auto panel = [&](int i) MS_LAMBDA { return w.data + static_cast<size_t>(first + i) * p.panel_bytes; };
+    for (int i = 0; i < side; ++i) zero_sums(sums[i], run.rows);
+    for (int64_t r = 0; r < p.n_records; ++r)
+      for (int i = 0; i < side; ++i) run.add_record_of(panel(i), r, sums[i]);
+    for (int i = 0; i < side; ++i)
+      for (int row = 0; row < run.rows; ++row)
+        write_panel(task, w.out, first + i, task.row + row, sums[i] + row * kPanelColumns, factor_of(panel(i)));
   }
 }
 
