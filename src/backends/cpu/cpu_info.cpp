@@ -95,7 +95,7 @@ CpuFeatures cpu_features() {
   f.avx512 = f.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) && bit(seven.b, 31) &&
              bit(seven.c, 11);
   f.avx512_bf16 = f.avx512 && bit(seven1.a, 5);
-  f.amx_int8 = f.avx512 && tiles && bit(seven.d, 24) && bit(seven.d, 25);
+  f.amx = f.avx512_bf16 && tiles && bit(seven.d, 22) && bit(seven.d, 24) && bit(seven.d, 25);
 #elif defined(__aarch64__)
   const unsigned long caps = getauxval(AT_HWCAP);
   f.neon = (caps & HWCAP_ASIMDDP) && (caps & HWCAP_ASIMDHP);
@@ -114,7 +114,7 @@ std::span<const IsaTable* const> all_isa_tables() {
 
 bool can_run(const IsaTable& table, const CpuFeatures& f) {
   const std::string_view name = table.name;
-  if (name == "amx") return f.amx_int8 && tiles_permitted();
+  if (name == "amx") return f.amx && tiles_permitted();
   return (name == "avx2" && f.avx2) || (name == "avx512" && f.avx512) || (name == "neon" && f.neon);
 }
 

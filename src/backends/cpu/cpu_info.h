@@ -13,7 +13,7 @@ struct CpuFeatures {
   bool avx2 = false;         // AVX2, FMA, F16C, and the system saves the registers
   bool avx512 = false;       // F, BW, VL, DQ and VNNI
   bool avx512_bf16 = false;
-  bool amx_int8 = false;
+  bool amx = false;          // tiles of int8 and of bf16, and avx512_bf16
   bool neon = false;         // AArch64 with dot product and fp16
 };
 CpuFeatures cpu_features();

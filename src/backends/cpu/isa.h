@@ -70,12 +70,19 @@ struct ChunkInput {
   ChunkMeta* meta = nullptr;
 };
 
+// x as bf16 numbers in matrix tiles of tile_rows rows (linear/bf16_tiles.h).
+struct Bf16Input {
+  std::byte* tiles = nullptr;
+  int tile_rows = 0;
+};
+
 // x of one linear op as its kernels read it.
 struct LinearInput {
   // Value k of row t: values[(k / 32) * chunk_stride + t * row_stride + k % 32].
   const float* values = nullptr;
   int64_t chunk_stride = 0, row_stride = 0;
   FixedInput fixed;  // only when a part's kernel wants it
+  Bf16Input bf16;    // so too
   int64_t rows = 0;
 };
 
@@ -86,7 +93,7 @@ inline constexpr int kTaskRows = 96;
 inline constexpr int kTileTaskRows = 256;
 
 // The form in which a kernel reads x.
-enum class InputForm : uint8_t { kValues, kChunkCodes, kFixed };  // kChunkCodes: LinearTask::chunks
+enum class InputForm : uint8_t { kValues, kChunkCodes, kFixed, kBf16 };  // kChunkCodes: LinearTask::chunks
 
 // Panels [panel, panel + n_panels) of a matrix times rows [row, row + n_rows) of x.
 struct LinearTask {

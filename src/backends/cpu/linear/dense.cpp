@@ -1,7 +1,8 @@
 // Dense weights of 16 or 32 bits, fp32 activations, fp32 sums.
 //
-// 16-bit weights become fp32 in registers: bf16 dot products round differently from fp32, and several processors do them
-// no faster than fp32 multiply-adds.
+// 16-bit weights become fp32 in registers: bf16 dot products of vectors round differently from fp32, and several
+// processors do them no faster than fp32 multiply-adds. Matrix tiles take bf16 weights as they are (bf16_tiles.h).
+#include "backends/cpu/linear/bf16_tiles.h"
 #include "backends/cpu/linear/linear.h"
 #include "backends/cpu/linear/packed_by.h"
 #include "backends/cpu/linear/tile.h"
@@ -98,6 +99,16 @@ void run(const LinearTask& task) {
   else run_dense<DType::kF32>(task, p);
 }
 
+#if defined(MAINSPRING_ISA_amx)
+constexpr InputForm kBf16Form = InputForm::kBf16;
+void run_bf16(const LinearTask& task) {
+  run_bf16_tiles(task, stored_as<DType::kBf16>(task.weight->format, task.weight->in));
+}
+#else
+constexpr InputForm kBf16Form = InputForm::kValues;
+void run_bf16(const LinearTask& task) { run<&stored_as<DType::kBf16>>(task); }
+#endif
+
 template <auto kPanels, ComputeType compute>
 constexpr LinearKernel kernel(const char* name) {
   return PackedBy<kPanels>::kernel(name, &score<compute>, kPanelColumns, InputForm::kValues, &run<kPanels>);
@@ -105,7 +116,8 @@ constexpr LinearKernel kernel(const char* name) {
 
 }  // namespace
 
-const LinearKernel kDenseBf16 = kernel<&stored_as<DType::kBf16>, ComputeType::kBf16>("dense_bf16");
+const LinearKernel kDenseBf16 = PackedBy<&stored_as<DType::kBf16>>::kernel(
+    "dense_bf16", &score<ComputeType::kBf16>, kPanelColumns, kBf16Form, &run_bf16);
 const LinearKernel kDenseF16 = kernel<&stored_as<DType::kF16>, ComputeType::kF16>("dense_f16");
 const LinearKernel kDenseExact = kernel<&stored_as_source, ComputeType::kF32>("dense_exact");
 

@@ -1,6 +1,7 @@
 // The linear op: x is converted once, then (panels x rows) tasks go to the team. Also the embedding.
 #include "backends/cpu/linear/linear.h"
 
+#include "backends/cpu/linear/bf16_tiles.h"
 #include "backends/cpu/linear/convert.h"
 #include "backends/cpu/linear/tile.h"
 #include "ops/embed.h"
@@ -21,9 +22,8 @@ int64_t padded(int64_t in, int64_t unit) { return ceil_div(in, unit) * unit; }
 size_t lines(int64_t bytes) { return static_cast<size_t>(padded(bytes, 64)); }
 
 // Rows of x are cut into matrix tiles as evenly as possible.
-int tile_rows(int64_t rows) {
-  return kHasTiles && rows >= kTileRowsMin ? static_cast<int>(ceil_div(rows, ceil_div(rows, 16))) : 0;
-}
+int even_rows(int64_t rows) { return static_cast<int>(ceil_div(rows, ceil_div(rows, 16))); }
+int tile_rows(int64_t rows) { return kHasTiles && rows >= kTileRowsMin ? even_rows(rows) : 0; }
 
 // The activation groups that the parts of an op ask for: 0 for 16-bit codes, else inputs per scale of 8-bit ones.
 struct ActGroups {
@@ -50,9 +50,9 @@ struct ActGroups {
 // Parts of scratch in bytes, in this order; codes and meta once per activation group.
 struct Scratch {
   ActGroups act;
-  size_t codes = 0, meta = 0, values = 0, fixed_scales = 0, fixed_sums = 0, fixed = 0;
+  size_t codes = 0, meta = 0, values = 0, fixed_scales = 0, fixed_sums = 0, fixed = 0, bf16 = 0;
   size_t total() const {
-    return static_cast<size_t>(act.n) * (codes + meta) + values + fixed_scales + fixed_sums + fixed;
+    return static_cast<size_t>(act.n) * (codes + meta) + values + fixed_scales + fixed_sums + fixed + bf16;
   }
 };
 
@@ -73,6 +73,7 @@ Scratch scratch_parts(const ops::Linear& op) {
     s.fixed_sums = rows > kStreamRows ? 0 : lines(chunks * 2 * 4);
     s.fixed = height ? lines(padded(rows, height) * padded(in, 64) * 2) : lines(chunks * kChunk * 2);
   }
+  if (wants(InputForm::kBf16)) s.bf16 = Bf16Layout(rows, in, even_rows(rows)).bytes();
   return s;
 }
 
@@ -89,11 +90,13 @@ int64_t part_tasks(const PackedLinear& w, int64_t per_task) {
 
 Cut cut(const ops::Linear& op, int n_threads) {
   int64_t panels = 0, bytes = 0;
-  bool fixed = true;
+  bool tiles = true, bf16 = true;   // all parts
   for (int i = 0; i < op.n_parts; ++i) {
     panels += ceil_div(packed(op.parts[i]).out, kPanelColumns);
     bytes += static_cast<int64_t>(op.parts[i]->bytes);
-    fixed &= packed(op.parts[i]).kernel->input == InputForm::kFixed;
+    const InputForm input = packed(op.parts[i]).kernel->input;
+    tiles &= input == InputForm::kFixed || input == InputForm::kBf16;
+    bf16 &= input == InputForm::kBf16;
   }
   const int64_t rows = op.x.rows();
   const int64_t by_threads = panels / (n_threads * kTasksPerThread);
@@ -102,7 +105,9 @@ Cut cut(const ops::Linear& op, int n_threads) {
   const int64_t least = rows <= kStreamRows && panels >= 8 * n_threads ? 2 : 1;  // streams go in pairs
   if (per_task < least) per_task = least;
   const int height = tile_rows(rows);
-  return {ceil_div(rows, fixed && height ? kTileTaskRows / 16 * height : kTaskRows / 16 * 16), per_task, height};
+  const int64_t row_blocks = ceil_div(rows, tiles && height ? kTileTaskRows / 16 * height : kTaskRows / 16 * 16);
+  if (bf16 && rows > 16) per_task = bf16_task_panels(panels * row_blocks, n_threads);
+  return {row_blocks, per_task, height};
 }
 
 LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const Scratch& s, ChunkInput* chunks) {
@@ -127,12 +132,14 @@ LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const Scrat
     else if (rows > kStreamRows) x.fixed.codes = reinterpret_cast<int16_t*>(codes);
     else x.fixed.quads = reinterpret_cast<int8_t*>(codes);
   }
+  if (s.bf16) x.bf16 = {take(s.bf16), even_rows(rows)};
   const auto one_row = [&](int64_t t) MS_LAMBDA {
     const float* row = op.x.row<float>(t);
     for (int i = 0; i < s.act.n; ++i)
       convert_codes(row, in, t, rows, s.act.group[i], chunks[i].codes, chunks[i].meta);
     if (s.values) copy_chunks(row, in, t, rows, values);
     if (s.fixed) convert_fixed(row, in, t, rows, x.fixed);
+    if (s.bf16) convert_bf16(row, in, t, Bf16Layout(rows, in, x.bf16.tile_rows), x.bf16.tiles);
   };
   constexpr int64_t kAlone = 16384;  // elements that convert faster than a fork-join
   if (rows * in <= kAlone || rows == 1) {
