@@ -36,67 +36,38 @@ class PanelSteps {
   alignas(64) std::byte rest_[kStepWeights];
 };
 
-template <int lines>
-MS_INLINE void prefetch_lines(const std::byte* p) {
-  each<lines>([&](auto i) MS_LAMBDA { prefetch(p + i * 64); });
+template <int lines, class Ask>
+MS_INLINE void ask_lines(const std::byte* p, const Ask& ask) {
+  each<lines>([&](auto i) MS_LAMBDA { ask(p + i * 64); });
 }
+constexpr int kStepLines = static_cast<int>(kStepWeights / 64);
 
-// Few rows, one tile of them: weights come from memory, two panels as two streams.
-constexpr int kSide = 2;
-constexpr int64_t kAheadSteps = 2;
-
-template <int side>
-void stream(const LinearTask& task, const DensePanels& p, const Bf16Layout& layout, int64_t panel, int64_t next) {
-  const std::byte* data = task.weight->data;
-  const PanelSteps first(data + static_cast<size_t>(panel) * p.panel_bytes(), p.in);
-  const PanelSteps second(data + static_cast<size_t>(panel + side - 1) * p.panel_bytes(), p.in);
-  const std::byte* x = task.x->bf16.tiles;   // one tile: step after step
+// One tile of rows waits for memory alone: both vectors of columns take turns, and a short way ahead is best.
+void run_one_tile(const LinearTask& task, const DensePanels& p, const Bf16Layout& layout) {
+  constexpr size_t kAhead = 2 * kStepWeights;
+  alignas(64) float sums[16 * kPanelColumns];
   const size_t limb = layout.limb_bytes();
-  _tile_zero(0);
-  _tile_zero(1);
-  if constexpr (side == 2) _tile_zero(2);
-  if constexpr (side == 2) _tile_zero(3);
-  for (int64_t s = 0; s < layout.steps; ++s, x += layout.step_bytes()) {
-    const int64_t over = s + kAheadSteps - layout.steps;   // at a panel's end the next ones are asked for
-    const std::byte* ahead =
-        data + static_cast<size_t>(over < 0 ? panel : next) * p.panel_bytes() +
-        static_cast<size_t>(over < 0 ? s + kAheadSteps : over) * kStepWeights;
-    _tile_loadd(4, x, 64);
-    if constexpr (kLimbs == 2) _tile_loadd(5, x + limb, 64);
-    const std::byte* w = first.at(s);
-    prefetch_lines<static_cast<int>(kStepWeights / 64)>(ahead);
-    _tile_loadd(6, w, kPairBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (kLimbs == 2) _tile_dpbf16ps(0, 5, 6);
-    _tile_loadd(7, w + kVecBytes, kPairBytes);
-    _tile_dpbf16ps(1, 4, 7);
-    if constexpr (kLimbs == 2) _tile_dpbf16ps(1, 5, 7);
-    if constexpr (side == 2) {
-      w = second.at(s);
-      prefetch_lines<static_cast<int>(kStepWeights / 64)>(ahead + p.panel_bytes());
+  for (int64_t panel = task.panel; panel < task.panel + task.n_panels; ++panel) {
+    const PanelSteps weights(task.weight->data + static_cast<size_t>(panel) * p.panel_bytes(), p.in);
+    const std::byte* x = task.x->bf16.tiles;   // step after step
+    _tile_zero(0);
+    _tile_zero(1);
+    for (int64_t s = 0; s < layout.steps; ++s, x += layout.step_bytes()) {
+      const std::byte* w = weights.at(s);
+      _tile_loadd(4, x, 64);
+      if constexpr (kLimbs == 2) _tile_loadd(5, x + limb, 64);
+      ask_lines<kStepLines>(w + kAhead, [](const void* line) MS_LAMBDA { prefetch(line); });
       _tile_loadd(6, w, kPairBytes);
-      _tile_dpbf16ps(2, 4, 6);
-      if constexpr (kLimbs == 2) _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(0, 4, 6);
+      if constexpr (kLimbs == 2) _tile_dpbf16ps(0, 5, 6);
       _tile_loadd(7, w + kVecBytes, kPairBytes);
-      _tile_dpbf16ps(3, 4, 7);
-      if constexpr (kLimbs == 2) _tile_dpbf16ps(3, 5, 7);
+      _tile_dpbf16ps(1, 4, 7);
+      if constexpr (kLimbs == 2) _tile_dpbf16ps(1, 5, 7);
     }
-  }
-  alignas(64) float sums[side][16 * kPanelColumns];
-  _tile_stored(0, sums[0], kPairBytes);
-  _tile_stored(1, sums[0] + kLanes, kPairBytes);
-  if constexpr (side == 2) _tile_stored(2, sums[1], kPairBytes);
-  if constexpr (side == 2) _tile_stored(3, sums[1] + kLanes, kPairBytes);
-  for (int i = 0; i < side; ++i)
+    _tile_stored(0, sums, kPairBytes);
+    _tile_stored(1, sums + kLanes, kPairBytes);
     for (int row = 0; row < task.n_rows; ++row)
-      write_panel(task, task.weight->out, panel + i, row, sums[i] + row * kPanelColumns, 1.0f);
-}
-
-void run_stream(const LinearTask& task, const DensePanels& p, const Bf16Layout& layout) {
-  const int64_t end = task.panel + task.n_panels;
-  for (int64_t panel = task.panel; panel < end; panel += kSide) {
-    if (panel + 1 < end) stream<2>(task, p, layout, panel, panel + 2);
-    else stream<1>(task, p, layout, panel, panel + 1);
+      write_panel(task, task.weight->out, panel, row, sums + row * kPanelColumns, 1.0f);
   }
 }
 
@@ -182,17 +153,18 @@ MS_INLINE void multiply(const Bf16Layout& layout, const std::byte* x, const Pane
 
 // Two tiles of rows: sums stay in the tile registers for all inputs, weights come from memory.
 void run_two_tiles(const LinearTask& task, const DensePanels& p, const Bf16Layout& layout) {
+  constexpr size_t kAhead = 8 * kStepWeights;
   alignas(64) float sums[2 * 16 * kPanelColumns];
+  const int per_step = static_cast<int>((task.n_rows + layout.steps_of(0) - 1) / layout.steps_of(0));
   Pending pending(task);
   for (int64_t panel = task.panel; panel < task.panel + task.n_panels; ++panel) {
     const std::byte* data = task.weight->data + static_cast<size_t>(panel) * p.panel_bytes();
     const PanelSteps w(data, p.in);
-    const std::byte* ahead = data + kAheadSteps * kStepWeights;
-    const int per_step = static_cast<int>((task.n_rows + layout.steps_of(0) - 1) / layout.steps_of(0));
+    const std::byte* ahead = data + kAhead;
     for (int64_t block = 0; block < layout.blocks; ++block)
       multiply<2>(layout, task.x->bf16.tiles + layout.at(block, 0), w, block, sums,
                   block == 0 ? Begin::kZero : Begin::kKeep, block + 1 == layout.blocks, [&]() MS_LAMBDA {
-                    prefetch_lines<static_cast<int>(kStepWeights / 64)>(ahead);
+                    ask_lines<kStepLines>(ahead, [](const void* line) MS_LAMBDA { prefetch_l2(line); });
                     ahead += kStepWeights;
                     pending.some(per_step);
                   });
@@ -243,7 +215,7 @@ void run_blocks(const LinearTask& task, const DensePanels& p, const Bf16Layout& 
 void run_bf16_tiles(const LinearTask& task, const DensePanels& p) {
   const Bf16Layout layout(task.x->rows, p.in, task.x->bf16.tile_rows);
   const TileUnit unit(layout.tile_rows);
-  if (layout.tiles == 1) return run_stream(task, p, layout);
+  if (layout.tiles == 1) return run_one_tile(task, p, layout);
   if (layout.tiles == 2) return run_two_tiles(task, p, layout);
   for (int64_t panel = 0; panel < task.n_panels; panel += kBf16TaskPanels) {
     const int64_t left = task.n_panels - panel;
