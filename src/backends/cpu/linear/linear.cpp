@@ -73,7 +73,7 @@ Scratch scratch_parts(const ops::Linear& op) {
     s.fixed_sums = rows > kStreamRows ? 0 : lines(chunks * 2 * 4);
     s.fixed = height ? lines(padded(rows, height) * padded(in, 64) * 2) : lines(chunks * kChunk * 2);
   }
-  if (wants(InputForm::kBf16)) s.bf16 = Bf16Layout(rows, in, even_rows(rows)).bytes();
+  if (rows > 0 && wants(InputForm::kBf16)) s.bf16 = Bf16Layout(rows, in, even_rows(rows)).bytes();
   return s;
 }
 
