@@ -195,7 +195,8 @@ TEST_P(LinearKernels, EmbeddingRows) {
   }
 }
 
-// Matrix tiles read dense bf16 panels as they lie: inputs that end inside a tile, blocks of inputs, every number of tiles.
+// Matrix tiles read dense bf16 panels as they lie: inputs that end inside a tile, blocks of inputs, one
+// to many tiles of rows.
 TEST_P(LinearKernels, DenseBf16ShapesAndRows) {
   constexpr int64_t kMost = 300;
   CpuDevice one = device(1), two = device(2);

@@ -1,5 +1,5 @@
-// Dense bf16 weights on matrix tiles. A tile of weights is 16 pairs of inputs by 16 columns: a dense panel holds it as it
-// is ([inputs / 2][32 columns][2]), so weights go from memory into the tile unit without an instruction in between.
+// Dense bf16 weights on matrix tiles. A tile of weights is 16 pairs of inputs by 16 columns: a dense panel holds it as
+// it is ([inputs / 2][32 columns][2]), so weights go from memory into the tile unit without an instruction in between.
 #include "backends/cpu/linear/bf16_tiles.h"
 
 namespace mainspring::cpu::MAINSPRING_ISA {

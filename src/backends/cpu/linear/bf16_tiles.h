@@ -1,8 +1,8 @@
 // Dense bf16 weights on matrix tiles (Intel AMX): products of 16 rows x 16 columns x 32 inputs, fp32 sums.
 //
-// An activation is kept as kLimbs bf16 numbers whose sum it is: one alone costs 0.2 % of a product, two 1e-5. Every sum
-// takes the steps of 32 inputs in their order, in a step the high limbs and then the low ones, in one accumulator of the
-// tile unit, which handles each row for itself: the number of rows changes no bit.
+// An activation is kept as kLimbs bf16 numbers whose sum it is: one alone costs 0.2 % of a product, two 1e-5. Every
+// sum takes the steps of 32 inputs in their order, in a step the high limbs and then the low ones, in one accumulator of
+// the tile unit, which handles each row for itself: the number of rows changes no bit.
 #pragma once
 
 #include <cstddef>
