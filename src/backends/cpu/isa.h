@@ -63,11 +63,22 @@ struct FixedInput {
   int tile_rows = 0;
 };
 
-// x as integers, chunk by chunk: chunk c of row t at codes[(c * rows + t) * 32 ..] and meta[c * rows + t]. 16-bit codes have
-// a scale per chunk; 8-bit ones (ActType::k8) one per group of the matrix, which all its chunks repeat.
+// x as 16-bit integers with a scale per chunk: chunk c of row t at codes[(c * rows + t) * 32 ..] and meta[c * rows + t].
 struct ChunkInput {
   int16_t* codes = nullptr;
   ChunkMeta* meta = nullptr;
+};
+
+// x as signed bytes (ActType::k8), one scale per row and group; four inputs lie side by side in the order 0, 2, 1, 3.
+struct Int8Input {
+  int64_t group = 0;         // inputs of a group
+  float* scales = nullptr;   // [groups][rows]
+  int32_t* sums = nullptr;   // [groups][rows]: of the codes
+  // One of two forms. Streams and register tiles: chunk c of row t at quads[(c * rows + t) * 32 ..].
+  int8_t* quads = nullptr;
+  // Matrix tiles: block after block of 512 inputs, in it [tile][step of 64 inputs][tile_rows][64].
+  std::byte* tiles = nullptr;
+  int tile_rows = 0;
 };
 
 // x as bf16 numbers in matrix tiles of tile_rows rows (linear/bf16_tiles.h).
@@ -81,8 +92,9 @@ struct LinearInput {
   // Value k of row t: values[(k / 32) * chunk_stride + t * row_stride + k % 32].
   const float* values = nullptr;
   int64_t chunk_stride = 0, row_stride = 0;
-  FixedInput fixed;  // only when a part's kernel wants it
-  Bf16Input bf16;    // so too
+  FixedInput fixed;  // these only when a part's kernel wants them
+  ChunkInput chunks;
+  Bf16Input bf16;
   int64_t rows = 0;
 };
 
@@ -91,15 +103,16 @@ struct PackedLinear;
 // Most rows of x in one task: their sums of one panel stay in the first-level cache; with matrix tiles in the second.
 inline constexpr int kTaskRows = 96;
 inline constexpr int kTileTaskRows = 256;
+inline constexpr int kInt8TaskRows = 512;
 
 // The form in which a kernel reads x.
-enum class InputForm : uint8_t { kValues, kChunkCodes, kFixed, kBf16 };  // kChunkCodes: LinearTask::chunks
+enum class InputForm : uint8_t { kValues, kChunkCodes, kFixed, kInt8, kBf16 };  // kInt8: LinearTask::int8
 
 // Panels [panel, panel + n_panels) of a matrix times rows [row, row + n_rows) of x.
 struct LinearTask {
   const PackedLinear* weight;
   const LinearInput* x;
-  ChunkInput chunks;       // with InputForm::kChunkCodes
+  Int8Input int8;          // with InputForm::kInt8
   int64_t panel, n_panels, row, n_rows;
   float* out;              // row 0, the matrix's first column
   int64_t out_stride;

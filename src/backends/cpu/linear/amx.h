@@ -23,16 +23,19 @@ constexpr bool kHasTiles = true;
 constexpr int kTileRowsMin = 9;  // fewer go faster as streams: tiles wait for the unpacking
 
 // Tiles 0-3 hold sums, 4 and 5 the high and low bytes of x, 6 and 7 those of the weights. Configured for `rows` rows of x
-// (1..16) as long as it lives.
+// (1..16) and steps of `inputs` inputs (a multiple of 4, at most 64) as long as it lives.
 class TileUnit {
  public:
-  MS_INLINE explicit TileUnit(int rows) {
+  MS_INLINE explicit TileUnit(int rows, int inputs = 64) {
     struct alignas(64) Config {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
       uint16_t row_bytes[16] = {};
       uint8_t rows[16] = {};
     } config;
-    for (int i = 0; i < 8; ++i) config.row_bytes[i] = 64, config.rows[i] = static_cast<uint8_t>(i < 6 ? rows : 16);
+    for (int i = 0; i < 8; ++i) {
+      config.row_bytes[i] = static_cast<uint16_t>(i == 4 || i == 5 ? inputs : 64);
+      config.rows[i] = static_cast<uint8_t>(i < 6 ? rows : inputs / 4);
+    }
     // Not the intrinsic: gcc 12 does not know that it reads memory, and drops the stores.
     asm volatile("ldtilecfg %0" : : "m"(config));
   }

@@ -1,5 +1,5 @@
 // Activations as the linear kernels read them: int16 codes with a scale per 32 or per record, or fp32 copied chunk by
-// chunk.
+// chunk. (Signed bytes: convert_int8.h.)
 #pragma once
 
 #include "backends/cpu/isa.h"
@@ -14,36 +14,25 @@ inline void half_sums(const int16_t* codes, int32_t (&sums)[2]) {
   for (int i = 0; i < kChunk / 2; ++i) sums[0] += codes[i], sums[1] += codes[kChunk / 2 + i];
 }
 
-// n values of x, and zeros up to a whole chunk, as codes of at most `top_code` with one scale. Chunk c goes to index
-// c * rows.
-inline void convert_group(const float* x, int64_t n, float top_code, int64_t rows, int16_t* codes, ChunkMeta* meta) {
-  alignas(64) float tail[kChunk] = {};
-  for (int64_t k = n / kChunk * kChunk; k < n; ++k) tail[k % kChunk] = x[k];
-  const auto chunk_at = [&](int64_t k) MS_LAMBDA { return n - k < kChunk ? tail : x + k; };
-  VF largest = vset(0);
-  for (int64_t k = 0; k < n; k += kChunk)
-    for (int i = 0; i < kChunk; i += kLanes) largest = vmax(largest, vabs(vload(chunk_at(k) + i)));
-  const float top = vmax_of(largest);
-  // Below this the reciprocal would overflow; such a chunk is zero next to anything else in the model.
-  const bool zero = top < 1e-30f;
-  const VF to_code = vset(zero ? 0.0f : top_code / top);
-  for (int64_t k = 0; k < n; k += kChunk, codes += rows * kChunk, meta += rows) {
-    for (int i = 0; i < kChunk; i += kLanes) store_i16(codes + i, to_int(vload(chunk_at(k) + i) * to_code));
-    *meta = {zero ? 0.0f : top / top_code, {}, 0};
-    half_sums(codes, meta->sum);
-  }
-}
-
-// Row t of x. act_group 0: 16-bit codes, |code| <= 32767: 32 products with codes of 8 bits stay far below 2^31, and the
-// rounding (2^-16 of the chunk's largest value) is 128 times finer than bf16's. Else 8-bit codes with a scale per
-// act_group inputs, a multiple of 32 or all of them.
-inline void convert_codes(const float* x, int64_t in, int64_t t, int64_t rows, int64_t act_group, int16_t* codes,
-                          ChunkMeta* meta) {
-  const int64_t step = act_group == 0 ? kChunk : act_group;
-  const float top_code = act_group == 0 ? 32767.0f : 127.0f;
-  for (int64_t k = 0; k < in; k += step) {
+// Row t of x as 16-bit codes, |code| <= 32767: 32 products with codes of 8 bits stay far below 2^31, and the rounding (2^-16
+// of the chunk's largest value) is 128 times finer than bf16's.
+inline void convert_codes(const float* x, int64_t in, int64_t t, int64_t rows, const ChunkInput& out) {
+  constexpr float kTop = 32767;
+  for (int64_t k = 0; k < in; k += kChunk, x += kChunk) {
+    alignas(64) float tail[kChunk] = {};
+    for (int64_t i = 0; in - k < kChunk && i < in - k; ++i) tail[i] = x[i];
+    const float* from = in - k < kChunk ? tail : x;
+    VF largest = vset(0);
+    for (int i = 0; i < kChunk; i += kLanes) largest = vmax(largest, vabs(vload(from + i)));
+    const float top = vmax_of(largest);
+    // Below this the reciprocal would overflow; such a chunk is zero next to anything else in the model.
+    const bool zero = top < 1e-30f;
+    const VF to_code = vset(zero ? 0.0f : kTop / top);
     const int64_t at = k / kChunk * rows + t;
-    convert_group(x + k, in - k < step ? in - k : step, top_code, rows, codes + at * kChunk, meta + at);
+    int16_t* codes = out.codes + at * kChunk;
+    for (int i = 0; i < kChunk; i += kLanes) store_i16(codes + i, to_int(vload(from + i) * to_code));
+    out.meta[at] = {zero ? 0.0f : top / kTop, {}, 0};
+    half_sums(codes, out.meta[at].sum);
   }
 }
 

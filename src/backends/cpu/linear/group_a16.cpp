@@ -1,4 +1,4 @@
-// Quantised weights times integer activations of 16 bits, or of 8 (ActType::k8).
+// Quantised weights times integer activations of 16 bits.
 //
 // Per group: exact integer sum of code * activation code, made fp32, times the activation scale, then one fused
 // multiply-add with the weight scale, group after group along k. Integer sums are exact in any order, so the order of
@@ -34,8 +34,8 @@ struct RowsAt {
   const int16_t* codes;
   const ChunkMeta* meta;
   MS_INLINE RowsAt(const LinearTask& task, int64_t c)
-      : codes(task.chunks.codes + (c * task.x->rows + task.row) * kChunk),
-        meta(task.chunks.meta + c * task.x->rows + task.row) {}
+      : codes(task.x->chunks.codes + (c * task.x->rows + task.row) * kChunk),
+        meta(task.x->chunks.meta + c * task.x->rows + task.row) {}
 };
 
 // A few rows: codes stay in registers, the weights are read once.
@@ -178,10 +178,7 @@ void run_tiles(const LinearTask& task, const GroupPanels& p) {
   }
 }
 
-// Groups of 16 keep 16-bit activations: half a chunk has no scale of its own.
-int score_a8(const WeightFormat& f, ComputeType compute, int64_t, int64_t in) {
-  return compute != ComputeType::kF32 && group_supported(f, in) && f.act == ActType::k8 && f.group != 16 ? 15 : 0;
-}
+// Also of formats that ask for 8-bit activations in groups of 16, which int8 panels do not have.
 int score(const WeightFormat& f, ComputeType compute, int64_t, int64_t in) {
   return compute != ComputeType::kF32 && group_supported(f, in) ? 10 : 0;
 }
@@ -198,8 +195,7 @@ void run(const LinearTask& task) {
 
 }  // namespace
 
-using Packed = PackedBy<&panels>;
-const LinearKernel kGroupA16 = Packed::kernel("group_a16", &score, kPanelColumns, InputForm::kChunkCodes, &run);
-const LinearKernel kGroupA8 = Packed::kernel("group_a8", &score_a8, kPanelColumns, InputForm::kChunkCodes, &run);
+const LinearKernel kGroupA16 =
+    PackedBy<&panels>::kernel("group_a16", &score, kPanelColumns, InputForm::kChunkCodes, &run);
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -3,6 +3,7 @@
 
 #include "backends/cpu/linear/bf16_tiles.h"
 #include "backends/cpu/linear/convert.h"
+#include "backends/cpu/linear/convert_int8.h"
 #include "backends/cpu/linear/tile.h"
 #include "ops/embed.h"
 #include "ops/linear.h"
@@ -25,14 +26,12 @@ size_t lines(int64_t bytes) { return static_cast<size_t>(padded(bytes, 64)); }
 int even_rows(int64_t rows) { return static_cast<int>(ceil_div(rows, ceil_div(rows, 16))); }
 int tile_rows(int64_t rows) { return kHasTiles && rows >= kTileRowsMin ? even_rows(rows) : 0; }
 
-// The activation groups that the parts of an op ask for: 0 for 16-bit codes, else inputs per scale of 8-bit ones.
+// The groups of signed bytes that the parts of an op ask for, in inputs.
 struct ActGroups {
-  static constexpr int kMost = 5;  // 16 bits; 32, 64, 128 inputs; the row
+  static constexpr int kMost = 6;  // 32, 64, 128, 256, 512; the row
   int64_t group[kMost];
   int n = 0;
-  static int64_t of(const PackedLinear& w) {
-    return w.kernel == &kGroupA8 ? padded(w.format.group_size(w.in), kChunk) : 0;
-  }
+  static int64_t of(const PackedLinear& w) { return w.format.group_size(w.in); }
   int find(int64_t g) const {
     for (int i = 0; i < n; ++i)
       if (group[i] == g) return i;
@@ -41,18 +40,21 @@ struct ActGroups {
   explicit ActGroups(const ops::Linear& op) {
     for (int i = 0; i < op.n_parts; ++i) {
       const PackedLinear& w = packed(op.parts[i]);
-      if (w.kernel->input != InputForm::kChunkCodes || find(of(w)) >= 0) continue;
+      if (w.kernel->input != InputForm::kInt8 || find(of(w)) >= 0) continue;
       group[n++] = of(w);
     }
   }
 };
 
-// Parts of scratch in bytes, in this order; codes and meta once per activation group.
+// Parts of scratch in bytes, in this order; int8 once per activation group: scales, sums and bytes.
 struct Scratch {
   ActGroups act;
+  size_t int8_groups[ActGroups::kMost] = {}, int8 = 0;
   size_t codes = 0, meta = 0, values = 0, fixed_scales = 0, fixed_sums = 0, fixed = 0, bf16 = 0;
   size_t total() const {
-    return static_cast<size_t>(act.n) * (codes + meta) + values + fixed_scales + fixed_sums + fixed + bf16;
+    size_t all = codes + meta + values + fixed_scales + fixed_sums + fixed + bf16;
+    for (int i = 0; i < act.n; ++i) all += 2 * int8_groups[i] + int8;
+    return all;
   }
 };
 
@@ -64,11 +66,15 @@ Scratch scratch_parts(const ops::Linear& op) {
   };
   const int64_t rows = op.x.rows(), in = op.x.row_elements(), chunks = rows * ceil_div(in, kChunk);
   Scratch s{.act = ActGroups(op)};
-  s.codes = lines(chunks * kChunk * 2);
-  s.meta = lines(chunks * static_cast<int64_t>(sizeof(ChunkMeta)));
+  const int height = tile_rows(rows);
+  for (int i = 0; i < s.act.n; ++i) s.int8_groups[i] = lines(rows * ceil_div(in, s.act.group[i]) * 4);
+  s.int8 = height ? lines(padded(rows, height) * padded(in, 64)) : lines(chunks * kChunk);
+  if (wants(InputForm::kChunkCodes)) {
+    s.codes = lines(chunks * kChunk * 2);
+    s.meta = lines(chunks * static_cast<int64_t>(sizeof(ChunkMeta)));
+  }
   if (wants(InputForm::kValues) && rows > kCopyRows) s.values = lines(chunks * kChunk * 4);
   if (wants(InputForm::kFixed)) {
-    const int height = tile_rows(rows);
     s.fixed_scales = lines(rows * ceil_div(in, kRecord) * 4);
     s.fixed_sums = rows > kStreamRows ? 0 : lines(chunks * 2 * 4);
     s.fixed = height ? lines(padded(rows, height) * padded(in, 64) * 2) : lines(chunks * kChunk * 2);
@@ -90,27 +96,29 @@ int64_t part_tasks(const PackedLinear& w, int64_t per_task) {
 
 Cut cut(const ops::Linear& op, int n_threads) {
   int64_t panels = 0, bytes = 0;
-  bool tiles = true, bf16 = true;   // all parts
+  bool tiles = true, int8 = true, bf16 = true;  // all parts
   for (int i = 0; i < op.n_parts; ++i) {
     panels += ceil_div(packed(op.parts[i]).out, kPanelColumns);
     bytes += static_cast<int64_t>(op.parts[i]->bytes);
-    const InputForm input = packed(op.parts[i]).kernel->input;
-    tiles &= input == InputForm::kFixed || input == InputForm::kBf16;
-    bf16 &= input == InputForm::kBf16;
+    const InputForm form = packed(op.parts[i]).kernel->input;
+    tiles &= form == InputForm::kFixed || form == InputForm::kInt8 || form == InputForm::kBf16;
+    int8 &= form == InputForm::kInt8;
+    bf16 &= form == InputForm::kBf16;
   }
   const int64_t rows = op.x.rows();
-  const int64_t by_threads = panels / (n_threads * kTasksPerThread);
+  const int64_t by_threads = panels / (n_threads * (rows > kTileTaskRows && int8 ? kTasksPerThread / 2 : kTasksPerThread));
   const int64_t by_size = rows > 16 ? 1 : kTaskBytes * panels / (bytes > 0 ? bytes : 1);
   int64_t per_task = by_threads > by_size ? by_threads : by_size;
   const int64_t least = rows <= kStreamRows && panels >= 8 * n_threads ? 2 : 1;  // streams go in pairs
   if (per_task < least) per_task = least;
   const int height = tile_rows(rows);
-  const int64_t row_blocks = ceil_div(rows, tiles && height ? kTileTaskRows / 16 * height : kTaskRows / 16 * 16);
+  const int64_t most = !tiles || !height ? kTaskRows / 16 * 16 : (int8 ? kInt8TaskRows : kTileTaskRows) / 16 * height;
+  const int64_t row_blocks = ceil_div(rows, most);
   if (bf16 && rows > 16) per_task = bf16_task_panels(panels * row_blocks, n_threads);
   return {row_blocks, per_task, height};
 }
 
-LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const Scratch& s, ChunkInput* chunks) {
+LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const Scratch& s, Int8Input* int8) {
   const int64_t rows = op.x.rows(), in = op.x.row_elements();
   LinearInput x;
   x.rows = rows;
@@ -119,8 +127,17 @@ LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const Scrat
   std::byte* at = ctx.scratch;
   const auto take = [&](size_t bytes) MS_LAMBDA { return (at += bytes) - bytes; };
   for (int i = 0; i < s.act.n; ++i) {
-    chunks[i].codes = reinterpret_cast<int16_t*>(take(s.codes));
-    chunks[i].meta = reinterpret_cast<ChunkMeta*>(take(s.meta));
+    int8[i].group = s.act.group[i];
+    int8[i].scales = reinterpret_cast<float*>(take(s.int8_groups[i]));
+    int8[i].sums = reinterpret_cast<int32_t*>(take(s.int8_groups[i]));
+    int8[i].tile_rows = tile_rows(rows);
+    std::byte* bytes = take(s.int8);
+    if (int8[i].tile_rows) int8[i].tiles = bytes;
+    else int8[i].quads = reinterpret_cast<int8_t*>(bytes);
+  }
+  if (s.codes) {
+    x.chunks.codes = reinterpret_cast<int16_t*>(take(s.codes));
+    x.chunks.meta = reinterpret_cast<ChunkMeta*>(take(s.meta));
   }
   auto* values = reinterpret_cast<float*>(take(s.values));
   if (s.fixed) {
@@ -135,8 +152,8 @@ LinearInput convert(const ops::Linear& op, const KernelContext& ctx, const Scrat
   if (s.bf16) x.bf16 = {take(s.bf16), even_rows(rows)};
   const auto one_row = [&](int64_t t) MS_LAMBDA {
     const float* row = op.x.row<float>(t);
-    for (int i = 0; i < s.act.n; ++i)
-      convert_codes(row, in, t, rows, s.act.group[i], chunks[i].codes, chunks[i].meta);
+    for (int i = 0; i < s.act.n; ++i) convert_int8(row, in, t, rows, int8[i]);
+    if (s.codes) convert_codes(row, in, t, rows, x.chunks);
     if (s.values) copy_chunks(row, in, t, rows, values);
     if (s.fixed) convert_fixed(row, in, t, rows, x.fixed);
     if (s.bf16) convert_bf16(row, in, t, Bf16Layout(rows, in, x.bf16.tile_rows), x.bf16.tiles);
@@ -172,8 +189,8 @@ void linear(const void* op_struct, const KernelContext& ctx) {
   const int64_t rows = op.x.rows();
   if (rows == 0) return;
   const Scratch s = scratch_parts(op);
-  ChunkInput chunks[ActGroups::kMost];
-  const LinearInput x = convert(op, ctx, s, chunks);
+  Int8Input int8[ActGroups::kMost];
+  const LinearInput x = convert(op, ctx, s, int8);
   const Cut c = cut(op, ctx.n_threads);
   int64_t per_block = 0;
   for (int i = 0; i < op.n_parts; ++i) per_block += part_tasks(packed(op.parts[i]), c.panels_per_task);
@@ -192,8 +209,7 @@ void linear(const void* op_struct, const KernelContext& ctx) {
     const int64_t row = block_row(rows, c.height, block, c.row_blocks);
     w.kernel->run({.weight = &w,
                    .x = &x,
-                   .chunks = w.kernel->input == InputForm::kChunkCodes ? chunks[s.act.find(ActGroups::of(w))]
-                                                                       : ChunkInput{},
+                   .int8 = w.kernel->input == InputForm::kInt8 ? int8[s.act.find(ActGroups::of(w))] : Int8Input{},
                    .panel = panel,
                    .n_panels = panels - panel < c.panels_per_task ? panels - panel : c.panels_per_task,
                    .row = row,
@@ -220,7 +236,7 @@ void embed(const void* op_struct, const KernelContext& ctx) {
   ctx.parallel_for(rows, [&](int64_t t, int) { one(t); });
 }
 
-const LinearKernel* const kLinearKernels[] = {&kGroupFixed, &kGroupA8,    &kGroupA16,  &kDenseBf16,
+const LinearKernel* const kLinearKernels[] = {&kGroupFixed, &kGroupInt8,  &kGroupA16,  &kDenseBf16,
                                               &kDenseF16,   &kDenseExact, &kGroupExact};
 const int kNumLinearKernels = static_cast<int>(sizeof kLinearKernels / sizeof kLinearKernels[0]);
 

@@ -15,7 +15,8 @@ extern const int kNumLinearKernels;
 
 extern const LinearKernel kDenseBf16, kDenseF16, kDenseExact;  // dense.cpp
 extern const LinearKernel kGroupExact;                         // group_exact.cpp
-extern const LinearKernel kGroupA16, kGroupA8;                 // group_a16.cpp
+extern const LinearKernel kGroupA16;                           // group_a16.cpp
 extern const LinearKernel kGroupFixed;                         // group_fixed.cpp
+extern const LinearKernel kGroupInt8;                          // group_int8.cpp
 
 }  // namespace mainspring::cpu::MAINSPRING_ISA

@@ -39,17 +39,17 @@ struct Planes {
     }
   }
 
-  // Inputs 4r, 4r + 2, 4r + 1, 4r + 3 of the chunk: unsigned bytes of every column. Not for words of bytes.
+  // Inputs 4r, 4r + 2, 4r + 1, 4r + 3 of the chunk: unsigned bytes of every column.
   template <int r>
   MS_INLINE VI quad() const {
-    static_assert(kWords < 8);
+    if constexpr (kWords == 8) return words[r];
     const VI v = words[r / 2];
     const VI nibble = iand(r % 2 ? shr16<4>(v) : v, iset(0x0F0F0F0F));
     if constexpr (kWords == 5) return and_or(to_bit_4<r>(words[4]), iset(0x10101010), nibble);
     else if constexpr (kWords == 6) return and_or(to_bit_4<2 * (r % 4)>(words[4 + r / 4]), iset(0x30303030), nibble);
     else return nibble;
   }
-  static constexpr int kTop = kWords == 4 ? 15 : kWords == 5 ? 31 : 63;  // largest code
+  static constexpr int kTop = kWords == 4 ? 15 : kWords == 5 ? 31 : kWords == 6 ? 63 : 255;  // largest code
 
  private:
   template <int bit>

@@ -12,7 +12,7 @@ constexpr int kPanelTiles = kPanelVecs / kTileVecs;
 
 constexpr int kStreamRows = kRegisters == 32 ? 8 : 4;  // up to here codes are unpacked in registers, once for all rows
 
-// Body::run<m>(row) over rows cut into tiles of at most kTileRows rows, as even as possible: 16 rows are 8 + 8.
+// Body::run<m>(row) over rows cut into tiles of at most kRows rows, as even as possible: 16 rows are 8 + 8.
 template <int m, class Body>
 MS_INLINE void run_tile(int rows, int row, const Body& body) {
   if (rows == m) {
@@ -21,13 +21,13 @@ MS_INLINE void run_tile(int rows, int row, const Body& body) {
     run_tile<m - 1>(rows, row, body);
   }
 }
-template <class Body>
+template <int kRows = kTileRows, class Body>
 MS_INLINE void for_tiles(int rows, const Body& body) {
-  const int tiles = (rows + kTileRows - 1) / kTileRows;
+  const int tiles = (rows + kRows - 1) / kRows;
   const int base = rows / tiles, extra = rows % tiles;
   for (int i = 0, row = 0; i < tiles; ++i) {
     const int m = base + (i < extra ? 1 : 0);
-    run_tile<kTileRows>(m, row, body);
+    run_tile<kRows>(m, row, body);
     row += m;
   }
 }

@@ -114,4 +114,47 @@ void pack_panel(const FixedPanels& p, const LinearSource& source, int64_t panel,
 void read_rows(const FixedPanels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values, int64_t stride,
                float scale);
 
+// Int8 panels: codes for activations of 8 bits, in the same bit planes or (words 8) bytes, which matrix tiles and byte dots
+// read without unpacking. A panel starts with a 64-byte header; where a row is one group, its scales [columns] and, with
+// has_offset, offsets [columns] follow as f32. Then come blocks of 512 inputs (the last may be shorter), each
+//   scales [groups][columns] f16, offsets [groups][columns] (with has_offset), planes [vecs][chunks][words][lanes] of 32 bits
+// (no scales where a row is one group). The chunks of a block are an even number: 64 inputs are one matrix tile.
+inline constexpr int kInt8Block = 512;
+inline constexpr int kInt8Chunks = kInt8Block / kChunk;
+struct Int8Header {
+  float factor = 1;         // of all f16 scales and offsets
+  int32_t whole_zeros = 0;  // 1: every offset is a whole number of scales; kept are int16 zeros z, weight = scale * (u - z)
+};
+struct Int8Panels {
+  int lanes = 0, vecs = 0, columns = 0;
+  int words = 0, code_top = 0;
+  int group = 0;             // inputs; 0: a row
+  int bias = 0;
+  bool offset = false;
+  int64_t in = 0, n_blocks = 0;
+  int64_t row_groups = 0;    // groups of a row
+  size_t scale_bytes = 0;    // of one group
+  size_t vector_bytes = 0;   // planes of one chunk and vector
+  size_t blocks_at = 0;      // in a panel
+  size_t block = 0;          // bytes of a full one
+  size_t panel_bytes = 0;
+
+  int block_inputs(int64_t b) const noexcept {
+    const int64_t left = in - b * kInt8Block;
+    return left < kInt8Block ? static_cast<int>(left) : kInt8Block;
+  }
+  int block_chunks(int64_t b) const noexcept { return (block_inputs(b) + 63) / 64 * 2; }
+  int block_groups(int64_t b) const noexcept { return group ? block_inputs(b) / group : 0; }
+  size_t scale_at(int g) const noexcept { return static_cast<size_t>(g) * scale_bytes; }
+  size_t offset_at(int g, int groups) const noexcept { return static_cast<size_t>(groups + g) * scale_bytes; }
+  size_t planes_at(int groups) const noexcept { return static_cast<size_t>(groups) * scale_bytes * (offset ? 2 : 1); }
+};
+bool int8_supported(const WeightFormat& format, int64_t in) noexcept;
+Int8Panels int8_panels(const WeightFormat& format, int64_t in, int lanes, int vecs) noexcept;
+size_t packed_bytes(const Int8Panels& p, int64_t out) noexcept;
+size_t pack_scratch(const Int8Panels& p) noexcept;
+void pack_panel(const Int8Panels& p, const LinearSource& source, int64_t panel, std::byte* packed, std::byte* buffer);
+void read_rows(const Int8Panels& p, const std::byte* packed, const int32_t* ids, int64_t n, float* values, int64_t stride,
+               float scale);
+
 }  // namespace mainspring::cpu
