@@ -1,6 +1,6 @@
 // Microseconds to sample from one row of logits, per kind of request: median and 95th percentile.
 //
-// Usage: sampler_bench [vocabulary size = 151936] [rows = 400]
+// Usage: sampler_bench [vocabulary size = 151936] [rows = 400] [only what has this in "KIND rows, REQUEST"]
 // Two kinds of rows: "peaked" falls off by rank as a language model's do, "flat" is normal noise, where sets of a given
 // mass hold tens of thousands of tokens: the worst case.
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <cstring>
 #include <numeric>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "engine/sampler.h"
@@ -72,6 +73,7 @@ size_t argument(int argc, char** argv, int i, size_t fallback) {
 int main(int argc, char** argv) {
   const size_t vocab = argument(argc, argv, 1, 151936);
   const int repeats = static_cast<int>(argument(argc, argv, 2, 400));
+  const char* only = argc > 3 ? argv[3] : "";
   std::printf("vocabulary %zu, kernels %s; microseconds per row\n", vocab, scan_kernels().name);
   std::mt19937 rng(1);
   for (const bool peaked : {true, false}) {
@@ -79,6 +81,8 @@ int main(int argc, char** argv) {
     for (int i = 0; i < 8; ++i) rows.push_back(make_row(rng, vocab, peaked));
     std::printf("%-36s %9s %9s\n", peaked ? "peaked rows" : "flat rows", "median", "p95");
     const auto row = [&](const char* name, auto change) {
+      const std::string full = std::string(peaked ? "peaked" : "flat") + " rows, " + name;
+      if (full.find(only) == std::string::npos) return;
       SamplingParams p;
       change(p);
       measure(name, p, rows, repeats);

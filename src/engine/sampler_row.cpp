@@ -116,8 +116,10 @@ bool Selector::take_top_p(double p, float scale) {
     // The band's end may be the likeliest token itself, which must not be above it.
     row_high_ = near <= 0 ? kInfinity : largest_ - near / scale;
     row_sum_ = kernels_->cut(row_.data(), n, largest_, scale, far < kInfinity ? largest_ - far / scale : -kInfinity, row_high_,
-                             sums_.data(), ids_.data(), keys_.data(), weights_.data(), &count);
+                             sums_.data(), ids_.data(), &count);
     count_ = static_cast<size_t>(count);
+    for (size_t i = 0; i < count_; ++i) keys_[i] = logits_[i] = row_[static_cast<size_t>(ids_[i])];
+    kernels_->weights(logits_.data(), count, largest_, scale, weights_.data());
     return row_sum_;
   };
   fold_.reset();
@@ -130,7 +132,7 @@ void Selector::take_typical(double p, float scale) {
   const auto n = static_cast<int64_t>(row_.size());
   const float low = row_cut_ ? row_high_ : -kInfinity;
   weights_row_.resize(row_.size());
-  sums_.resize(maxima_.size());
+  sums_.resize(static_cast<size_t>(sum_blocks(static_cast<int64_t>(row_.size()))));
   double moment = 0, total = kernels_->weigh(row_.data(), n, largest_, scale, low, weights_row_.data(), sums_.data(), &moment);
   if (row_cut_)  // and those of the band
     for (size_t i = 0; i < count_; ++i) {
@@ -150,14 +152,20 @@ void Selector::take_typical(double p, float scale) {
   find_cut(shape, p, [&](float near, float far) {
     row_high_ = near <= 0 ? kInfinity : -near;
     count_ = static_cast<size_t>(kernels_->cut_folded(row_.data(), weights_row_.data(), n, *fold_, -far, row_high_, sums_.data(),
-                                                      ids_.data(), keys_.data(), weights_.data()));
+                                                      ids_.data()));
+    for (size_t i = 0; i < count_; ++i) {
+      const auto id = static_cast<size_t>(ids_[i]);
+      logits_[i] = row_[id];
+      weights_[i] = weights_row_[id];
+      keys_[i] = fold_->key(logits_[i]);
+    }
     return total;
   });
 }
 
 // `pass(near, far)` lists the band of distances and returns the row's mass; the mass nearer than the band is in sums_.
 void Selector::find_cut(const Outline& shape, double p, FunctionRef<double(float, float)> pass) {
-  sums_.resize(maxima_.size());
+  sums_.resize(static_cast<size_t>(sum_blocks(static_cast<int64_t>(row_.size()))));
   summed_scale_ = 0;
   double share = p, half = fold_ ? kTypicalBand : kTopBand;
   for (int round = 1;; ++round) {
@@ -174,9 +182,8 @@ void Selector::find_cut(const Outline& shape, double p, FunctionRef<double(float
       half *= 2;
       continue;
     }
-    for (size_t i = 0; i < count_; ++i) logits_[i] = row_[static_cast<size_t>(ids_[i])];
     keep_best(weights_.data(), target - nearer, 0.25f / (fold_ ? 1.0f : row_scale_));
-    for (size_t i = 0; i < count_; ++i) sums_[static_cast<size_t>(ids_[i]) / kScanBlock] += weights_[i];
+    for (size_t i = 0; i < count_; ++i) sums_[static_cast<size_t>(ids_[i]) / kSumBlock] += weights_[i];
     row_cut_ = true;
     return;
   }
@@ -213,8 +220,8 @@ int32_t Selector::draw_from_cut(double u) const {
     if (before + static_cast<double>(sums_[block]) > target) break;
     before += static_cast<double>(sums_[block]);
   }
-  const size_t start = last * kScanBlock, end = std::min<size_t>(start + kScanBlock, row_.size());
-  std::array<float, kScanBlock> own;
+  const size_t start = last * kSumBlock, end = std::min<size_t>(start + kSumBlock, row_.size());
+  std::array<float, kSumBlock> own;
   const float* weights = own.data();
   if (fold_) {
     weights = weights_row_.data() + start;

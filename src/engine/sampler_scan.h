@@ -6,9 +6,11 @@
 
 namespace mainspring {
 
-// Logits per block of the maxima and sums below.
-inline constexpr int64_t kScanBlock = 64;
+// Logits per block of the maxima and of the sums below. Adding up lanes costs as much as three vectors of exponentials, so
+// that sums are of more.
+inline constexpr int64_t kScanBlock = 64, kSumBlock = 256;
 constexpr int64_t scan_blocks(int64_t n) { return (n + kScanBlock - 1) / kScanBlock; }
+constexpr int64_t sum_blocks(int64_t n) { return (n + kSumBlock - 1) / kSumBlock; }
 
 // How a token's logit tells its distance from a centre, as exponents: -|(x - shift) * scale - centre|.
 struct ScanFold {
@@ -20,7 +22,7 @@ struct ScanFold {
 };
 
 struct ScanKernels {
-  const char* name;
+  const char* name = "";
   // maxima[b] = the largest of block b, -inf when it has none; returns the largest of all. NaN is never the largest.
   float (*block_max)(const float* x, int64_t n, float* maxima);
   // w[i] = exp((x[i] - shift) * scale) for x <= shift, exactly 1 at x = shift; 0 below 2^-126 and for NaN. Relative error
@@ -32,13 +34,13 @@ struct ScanKernels {
   // Writes the weights of x >= low, 0 for the others, and the sums of both kinds of block_sum; *moment = the sum of
   // w[i] * (x[i] - shift) * scale.
   double (*weigh)(const float* x, int64_t n, float shift, float scale, float low, float* w, float* sums, double* moment);
-  // Returns the sum of all weights. high_sums[b] = the sum of block b's weights where x >= high. Collects id, x and weight
-  // where low <= x < high (room for n entries each); *count says how many.
+  // Returns the sum of all weights. high_sums[b] = the sum of block b's weights where x >= high. Collects the ids where
+  // low <= x < high (room for n); *count says how many.
   double (*cut)(const float* x, int64_t n, float shift, float scale, float low, float high, float* high_sums, int32_t* ids,
-                float* keys, float* weights, int64_t* count);
+                int64_t* count);
   // The same for given weights and folded keys; returns how many were collected.
   int64_t (*cut_folded)(const float* x, const float* w, int64_t n, const ScanFold& fold, float low, float high,
-                        float* high_sums, int32_t* ids, float* keys, float* weights);
+                        float* high_sums, int32_t* ids);
   // x[i] = -inf where bit i of `allowed` is 0.
   void (*mask)(float* x, int64_t n, const uint32_t* allowed);
   int64_t (*count_above)(const float* x, int64_t n, float value);     // x > value

@@ -49,7 +49,7 @@ int32_t Selector::argmax() const {
 double Selector::sum(float scale) {
   if (summed_scale_ == scale) return row_sum_;
   summed_scale_ = scale;
-  sums_.resize(maxima_.size());
+  sums_.resize(static_cast<size_t>(sum_blocks(static_cast<int64_t>(row_.size()))));
   row_sum_ = kernels_->block_sum(row_.data(), static_cast<int64_t>(row_.size()), largest_, scale, sums_.data());
   return row_sum_;
 }
@@ -64,8 +64,8 @@ int32_t Selector::draw_from_row(double u, float scale) {
     if (before + sums_[block] > target) break;
     before += sums_[block];
   }
-  const size_t start = last * kScanBlock, n = std::min<size_t>(kScanBlock, row_.size() - start);
-  std::array<float, kScanBlock> w;
+  const size_t start = last * kSumBlock, n = std::min<size_t>(kSumBlock, row_.size() - start);
+  std::array<float, kSumBlock> w;
   kernels_->weights(row_.data() + start, static_cast<int64_t>(n), largest_, scale, w.data());
   size_t chosen = 0;
   for (size_t i = 0; i < n; ++i) {
