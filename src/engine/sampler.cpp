@@ -87,8 +87,10 @@ void SequenceSampler::State::penalise(std::span<float> logits) const {
   for (const auto& seen : history.seen()) {
     if (!in_vocabulary(seen.id)) continue;  // placeholders of images and the like
     float& x = logits[static_cast<size_t>(seen.id)];
-    x = x < 0 ? x * repetition : x / repetition;
-    if (seen.outputs > 0) x -= frequency * static_cast<float>(seen.outputs) + presence;
+    // Both are computed: signs cannot be predicted, and guessing wrong costs more than a division.
+    const float product = x * repetition, quotient = x / repetition, repeated = x < 0 ? product : quotient;
+    const float counted = frequency * static_cast<float>(seen.outputs) + presence;
+    x = repeated - (seen.outputs > 0 ? counted : 0.0f);
   }
 }
 

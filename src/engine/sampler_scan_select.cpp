@@ -60,22 +60,29 @@ SCAN_INLINE uint64_t bits_of_block(const Ints& a, const Ints& b, const Ints& c, 
 SCAN_INLINE Ints within(const Floats& x, float low, float high) { return (x >= splat(low)) & (x < splat(high)); }
 
 template <class Bits>
+SCAN_INLINE uint64_t bits_within(const float* x, float low, float high) {
+  return bits_of_block<Bits>(within(load(x), low, high), within(load(x + 16), low, high), within(load(x + 32), low, high),
+                             within(load(x + 48), low, high));
+}
+template <class Bits>
 SCAN_INLINE int64_t collect_body(const float* x, int64_t n, float low, float high, int32_t first_id, int32_t* ids,
                                  float* values) {
+  constexpr int64_t kWords = 4;
   int64_t count = 0, at = 0;
-  const auto list = [&](const float* block, uint64_t keep, bool whole) SCAN_LAMBDA {
-    const auto first = static_cast<int32_t>(first_id + at);
-    const uint64_t word = keep & bits_of_block<Bits>(within(load(block), low, high), within(load(block + 16), low, high),
-                                                     within(load(block + 32), low, high), within(load(block + 48), low, high));
-    if (word == 0) return;
-    const int64_t end = whole ? Bits::list(&word, 1, first, ids, count) : BitsPortable::list(&word, 1, first, ids, count);
-    for (; count < end; ++count) values[count] = x[ids[count] - first_id];
-  };
-  for (; at + kScanBlock <= n; at += kScanBlock) list(x + at, ~uint64_t{0}, true);
-  if (at == n) return count;
-  Tail<kScanBlock> t;
-  fill_tail(t, x + at, n - at);
-  list(t.x, (uint64_t{1} << (n - at)) - 1, false);
+  for (; at + kWords * kScanBlock <= n; at += kWords * kScanBlock) {
+    uint64_t words[kWords];
+    for (int64_t w = 0; w < kWords; ++w) words[w] = bits_within<Bits>(x + at + w * kScanBlock, low, high);
+    if ((words[0] | words[1] | words[2] | words[3]) == 0) continue;
+    count = Bits::list(words, kWords, static_cast<int32_t>(first_id + at), ids, count);
+  }
+  for (; at < n; at += kScanBlock) {
+    Tail<kScanBlock> t;
+    fill_tail(t, x + at, n - at);
+    uint64_t word = bits_within<Bits>(t.x, low, high);
+    if (n - at < kScanBlock) word &= (uint64_t{1} << (n - at)) - 1;
+    count = BitsPortable::list(&word, 1, static_cast<int32_t>(first_id + at), ids, count);
+  }
+  for (int64_t i = 0; i < count; ++i) values[i] = x[ids[i] - first_id];
   return count;
 }
 
