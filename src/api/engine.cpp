@@ -126,7 +126,8 @@ std::unique_ptr<Engine> Engine::load(const ModelOptions& o, const LoadCallback& 
   i.default_sampling = default_sampling(checkpoint->generation_config());
 
   EngineCore::Config core{.eos_ids = i.eos_ids, .prefix_cache = o.prefix_cache, .seed = std::random_device{}(),
-                          .max_draft = draft_tokens(o)};
+                          .max_draft = draft_tokens(o),
+                          .sampled_ids = static_cast<int64_t>(impl->text.tokenizer->vocab_size())};
   core.seed = core.seed << 32 | std::random_device{}();
   impl->core = std::make_unique<EngineCore>(std::move(runner), std::move(core));
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));

@@ -100,6 +100,9 @@ struct EngineCore::Impl {
   void deliver(const BatchPlan& plan, const ModelRunner::Logits& logits);
   void deliver_prompt_rows(Active& a, const PlannedSequence& seq, const ModelRunner::Logits& logits, int32_t first_row);
   void deliver_tokens(Active& a, const PlannedSequence& seq, const ModelRunner::Logits& logits, int32_t row);
+  int64_t sampled_ids() const {
+    return config.sampled_ids > 0 ? std::min(config.sampled_ids, runner->vocab_size()) : runner->vocab_size();
+  }
   bool deliver_token(SequenceId id, Active& a, std::span<float> row, int32_t& out);
   void finish(SequenceId id, FinishReason reason, const Error* error = nullptr);
   void publish();
@@ -282,7 +285,7 @@ void EngineCore::Impl::deliver_tokens(Active& a, const PlannedSequence& seq, con
 bool EngineCore::Impl::deliver_token(SequenceId id, Active& a, std::span<float> row, int32_t& out) {
   TokenLogprobs logprobs;
   const bool wants = a.request.sampling.top_logprobs >= 0;
-  out = a.sampler.sample(row, wants ? &logprobs : nullptr);
+  out = a.sampler.sample(row.first(static_cast<size_t>(sampled_ids())), wants ? &logprobs : nullptr);
   const bool end = ends(a, out);
   a.sampler.accept(out);
   if (a.drafts) a.drafts->add(out);
@@ -347,7 +350,7 @@ SequenceId EngineCore::submit(EngineRequest request, std::shared_ptr<RequestSink
       fail(Code::kInvalidInput, "token id ", t, " is outside the vocabulary of ", m.runner->vocab_size());
   std::unique_lock lock(m.mutex);
   const SequenceId id = m.next_id++;
-  SequenceSampler sampler(request.sampling, m.config.eos_ids, m.runner->vocab_size(), m.config.seed + id);
+  SequenceSampler sampler(request.sampling, m.config.eos_ids, m.sampled_ids(), m.config.seed + id);
   auto active = std::make_unique<Active>(Active{.request = std::move(request), .sink = std::move(sink),
                                                 .sampler = std::move(sampler), .drafts = {}, .submitted = Clock::now()});
   if (const EngineRequest& r = active->request; m.config.max_draft > 0 && r.sample) {

@@ -17,6 +17,9 @@ class EngineCore {
     bool prefix_cache = true;
     uint64_t seed = 0;     // base of the seeds of unseeded requests
     int32_t max_draft = 0; // tokens to guess ahead per sequence and step (at most DraftFinder::kMaxDraft); 0: no speculation
+    // Ids from here on are rows that pad the embedding: the tokenizer lacks them, so they are no part of any distribution.
+    // 0: there are none.
+    int64_t sampled_ids = 0;
   };
   EngineCore(std::unique_ptr<ModelRunner> runner, Config config);
   // Cancels what runs and joins the thread.

@@ -58,14 +58,19 @@ PackedWriter::PackedWriter(std::string path, uint64_t needed, Written written)
       written_(std::move(written)) {
   check_target(path_);
   check_space(path_, needed);
-  fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+#if defined(O_TMPFILE)
+  // Without a name until it is whole: whatever ends the process leaves nothing behind.
+  fd_ = ::open(folder_of(path_).c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0644);
+#endif
+  named_ = fd_ < 0;  // not every file system can
+  if (named_) fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd_ < 0) os_error("create", temporary_);
 }
 
 PackedWriter::~PackedWriter() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (named_) ::unlink(temporary_.c_str());
 }
 
 void PackedWriter::write_at(uint64_t offset, std::span<const std::byte> bytes) {
@@ -159,6 +164,12 @@ uint64_t PackedWriter::finish(const PackedInfo& info, const Json& config, const 
 
 void PackedWriter::sync_and_rename() {
   if (::fsync(fd_) != 0) os_error("write", path_);
+  if (!named_) {  // a link cannot replace a file, a rename can
+    const std::string open_file = cat("/proc/self/fd/", fd_);
+    if (::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      os_error("create", temporary_);
+    named_ = true;
+  }
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) os_error("rename to", path_);
   ::close(std::exchange(fd_, -1));
   // The new name too must survive a power cut; file systems that cannot sync a folder do not need it.

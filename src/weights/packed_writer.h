@@ -41,6 +41,7 @@ class PackedWriter {
 
   std::string path_, temporary_;
   int fd_ = -1;
+  bool named_ = false;   // whether the temporary file has a name yet
   uint64_t end_;      // of what was written
   Written written_;
   std::vector<WeightFormat> formats_;
