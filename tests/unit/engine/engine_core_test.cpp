@@ -62,7 +62,8 @@ class EngineCoreTest : public testing::Test {
  protected:
   std::unique_ptr<Device> device = make_ref_device();
 
-  std::unique_ptr<EngineCore> core(int32_t n_blocks = 64, int32_t max_context = 256, std::vector<int32_t> eos = {}) {
+  std::unique_ptr<EngineCore> core(int32_t n_blocks = 64, int32_t max_context = 256, std::vector<int32_t> eos = {},
+                                   int64_t sampled_ids = 0) {
     RunnerConfig r;
     r.kv_format = KvFormat::kF32;
     r.max_sequences = 6;
@@ -71,7 +72,7 @@ class EngineCoreTest : public testing::Test {
     r.max_context = max_context;
     r.n_blocks = n_blocks;
     auto runner = std::make_unique<ModelRunner>(*device, std::make_unique<PredictableModel>(), kVocab, r);
-    return std::make_unique<EngineCore>(std::move(runner), EngineCore::Config{.eos_ids = std::move(eos)});
+    return std::make_unique<EngineCore>(std::move(runner), EngineCore::Config{.eos_ids = std::move(eos), .sampled_ids = sampled_ids});
   }
 
   static EngineRequest greedy(std::vector<int32_t> prompt, int64_t max_tokens) {
@@ -114,6 +115,22 @@ TEST_F(EngineCoreTest, ManyThreadsATinyPoolAndPreemption) {
   for (int i = 0; i < 1000 && engine->stats().output_tokens < 4u * 8 * 60; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(engine->stats().output_tokens, 4u * 8 * 60);
+}
+
+// An embedding may have more rows than the tokenizer has tokens: the best of them is no answer.
+TEST_F(EngineCoreTest, IdsThatPadTheEmbeddingAreNotSampled) {
+  const std::vector<int32_t> prompt = prompt_of(1, 5);
+  const int32_t best = expected(prompt, 1)[0];
+  ASSERT_GT(best, 0);
+  for (const int64_t ids : {int64_t{best}, int64_t{best} + 1}) {
+    auto sink = std::make_shared<CollectingSink>();
+    const auto engine = core(64, 256, {}, ids);
+    engine->submit(greedy(prompt, 1), sink);
+    sink->done.get_future().wait();
+    ASSERT_EQ(sink->tokens.size(), 1u) << sink->error;
+    EXPECT_EQ(sink->tokens[0] == best, ids > best);
+    EXPECT_LT(sink->tokens[0], ids);
+  }
 }
 
 TEST_F(EngineCoreTest, CancelEndsOnceAndFreesBlocks) {
