@@ -22,13 +22,10 @@ struct PairOfTiles {
   int height, rows[2];       // rows that x has
 };
 
-template <bool kUnsigned> struct Dot {};
-template <> struct Dot<true> {
-  template <int c, int a, int b> static MS_INLINE void run() { _tile_dpbsud(c, a, b); }
-};
-template <> struct Dot<false> {
-  template <int c, int a, int b> static MS_INLINE void run() { _tile_dpbssd(c, a, b); }
-};
+// Tile numbers must be digits: gcc writes them into the instruction as they stand.
+#define MS_TILE_DOT(c, a, b) \
+  if constexpr (kUnsigned) _tile_dpbsud(c, a, b); \
+  else _tile_dpbssd(c, a, b)
 
 // Tiles 0..3 += x0 w0, x0 w1, x1 w0, x1 w1 over `steps` steps of kStep inputs: 64, or half of each row of x for groups of
 // 32. between(0 .. 2 * steps) is other work for the vector units, done while the tiles multiply.
@@ -39,14 +36,14 @@ MS_INLINE void multiply(const PairOfTiles& x, size_t x_at, size_t x_step, const 
   for (int s = 0; s < steps; ++s) {
     _tile_loadd(6, w0, kRowBytes);
     _tile_loadd(4, a, kRowBytes);
-    Dot<kUnsigned>::template run<0, 4, 6>();
+    MS_TILE_DOT(0, 4, 6);
     _tile_loadd(7, w1, kRowBytes);
-    Dot<kUnsigned>::template run<1, 4, 7>();
+    MS_TILE_DOT(1, 4, 7);
     between(2 * s);
     if constexpr (kTwo) {
       _tile_loadd(5, b, kRowBytes);
-      Dot<kUnsigned>::template run<2, 5, 6>();
-      Dot<kUnsigned>::template run<3, 5, 7>();
+      MS_TILE_DOT(2, 5, 6);
+      MS_TILE_DOT(3, 5, 7);
     }
     between(2 * s + 1);
     a += x_step, b += x_step, w0 += w_step, w1 += w_step;
