@@ -132,7 +132,7 @@ void Selector::take_typical(double p, float scale) {
   const auto n = static_cast<int64_t>(row_.size());
   const float low = row_cut_ ? row_high_ : -kInfinity;
   weights_row_.resize(row_.size());
-  sums_.resize(static_cast<size_t>(sum_blocks(static_cast<int64_t>(row_.size()))));
+  size_sums();
   double moment = 0, total = kernels_->weigh(row_.data(), n, largest_, scale, low, weights_row_.data(), sums_.data(), &moment);
   if (row_cut_)  // and those of the band
     for (size_t i = 0; i < count_; ++i) {
@@ -165,7 +165,7 @@ void Selector::take_typical(double p, float scale) {
 
 // `pass(near, far)` lists the band of distances and returns the row's mass; the mass nearer than the band is in sums_.
 void Selector::find_cut(const Outline& shape, double p, FunctionRef<double(float, float)> pass) {
-  sums_.resize(static_cast<size_t>(sum_blocks(static_cast<int64_t>(row_.size()))));
+  size_sums();
   summed_scale_ = 0;
   double share = p, half = fold_ ? kTypicalBand : kTopBand;
   for (int round = 1;; ++round) {

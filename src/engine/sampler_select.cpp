@@ -49,7 +49,7 @@ int32_t Selector::argmax() const {
 double Selector::sum(float scale) {
   if (summed_scale_ == scale) return row_sum_;
   summed_scale_ = scale;
-  sums_.resize(static_cast<size_t>(sum_blocks(static_cast<int64_t>(row_.size()))));
+  size_sums();
   row_sum_ = kernels_->block_sum(row_.data(), static_cast<int64_t>(row_.size()), largest_, scale, sums_.data());
   return row_sum_;
 }

@@ -71,6 +71,7 @@ class Selector {
   void find_cut(const Outline& shape, double p, FunctionRef<double(float, float)> pass);
   int32_t draw_from_cut(double u) const;
   void make_room(size_t n);
+  void size_sums() { sums_.resize(static_cast<size_t>(sum_blocks(static_cast<int64_t>(row_.size())))); }
   void gather(float threshold);
   Bracket bracket(const float* keys, const float* mass, size_t size, double target, float step);
   void narrow(uint32_t low, uint32_t high, double& target);
@@ -89,7 +90,7 @@ class Selector {
   std::optional<ScanFold> fold_;  // then weights_row_ has the weights
   std::vector<float> weights_row_, sample_, sample_weights_;
   float heavy_weight_ = 0;
-  std::vector<float> maxima_, sums_, block_scratch_;  // per block
+  std::vector<float> maxima_, sums_, block_scratch_;  // per block of kScanBlock; sums_ per block of kSumBlock
   // The first count_ entries are the candidates; the vectors only grow.
   size_t count_ = 0;
   std::vector<int32_t> ids_;

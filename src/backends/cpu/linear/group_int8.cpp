@@ -70,28 +70,19 @@ MS_INLINE void stream_vector(const Int8Panels& p, const PanelEnd& end, const Int
   each<m>([&](auto row) MS_LAMBDA { vstore(sums + row * kPanelColumns + v * kLanes, s[row]); });
 }
 
-// A few rows: codes stay in registers, the weights are read once. Panels of a task go side by side, as many memory
-// streams: one alone does not keep the memory busy.
+// A few rows: codes stay in registers, the weights are read once.
 template <int kWords, int m>
 void stream(const LinearTask& task, const Int8Panels& p) {
-  constexpr int kSide = m <= 2 ? 4 : 2;
-  const PackedLinear& w = *task.weight;
   const Int8Rows x(task);
-  alignas(64) float sums[kSide][m * kPanelColumns];
-  for (int64_t first = task.panel; first < task.panel + task.n_panels; first += kSide) {
-    const int64_t left = task.panel + task.n_panels - first;
-    const int side = left < kSide ? static_cast<int>(left) : kSide;
-    const std::byte* data = w.data + static_cast<size_t>(first) * p.panel_bytes;
-    for (int i = 0; i < side; ++i) zero_sums(sums[i], m);
+  alignas(64) float sums[2][m * kPanelColumns];
+  for_streams(task, p.panel_bytes, [&](const Streams& at) MS_LAMBDA {
+    for (int i = 0; i < at.n; ++i) zero_sums(sums[i], m);
     for (int64_t b = 0; b < p.n_blocks; ++b)
       for (int v = 0; v < kPanelVecs; ++v)
-        for (int i = 0; i < side; ++i) {
-          const std::byte* panel = data + static_cast<size_t>(i) * p.panel_bytes;
-          stream_vector<kWords, m>(p, PanelEnd(p, panel), Int8Block(p, panel, b), x, b, v, sums[i]);
-        }
-    for (int i = 0; i < side; ++i)
-      finish_panel(task, p, data + static_cast<size_t>(i) * p.panel_bytes, first + i, m, sums[i]);
-  }
+        for (int i = 0; i < at.n; ++i)
+          stream_vector<kWords, m>(p, PanelEnd(p, at.data[i]), Int8Block(p, at.data[i], b), x, b, v, sums[i]);
+    for (int i = 0; i < at.n; ++i) finish_panel(task, p, at.data[i], at.panel[i], m, sums[i]);
+  });
 }
 
 // Register tiles: codes of a block as bytes, [kPanelVecs][chunks][kQuads] vectors, times many rows.
